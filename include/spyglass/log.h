@@ -1,0 +1,154 @@
+/**
+ * Structured logs: a constant event name and typed fields.
+ *
+ *     spy_info("request_processed", spy_int("status_code", 200), spy_str("path", path));
+ *
+ * The current context's ids (correlation, trace, span) and bound fields are added by themselves. A line is made only
+ * when its level is on; its arguments are evaluated only then. Names and keys should be snake_case constants.
+ * Field keys that name a secret (password, token, authorization, cookie, api_key, secret, …) have their value
+ * written as "[redacted]".
+ */
+#ifndef SPYGLASS_LOG_H
+#define SPYGLASS_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "spyglass/api.h"
+#include "spyglass/options.h"
+
+SPY_BEGIN_DECLS
+
+/** Most fields of one record, bound ones included; more are dropped and counted. */
+#define SPY_FIELDS_MAX 32
+
+enum spy_field_type {
+    SPY_FIELD_NONE, /**< left out of the record */
+    SPY_FIELD_INT,
+    SPY_FIELD_UINT,
+    SPY_FIELD_DOUBLE,
+    SPY_FIELD_BOOL,
+    SPY_FIELD_STR,
+    SPY_FIELD_ADDRS, /**< an array of code addresses: a stack, innermost first */
+};
+
+/** One typed field. Made by spy_int() and its kin; borrows its key and string for the call it is given to. */
+struct spy_field {
+    const char *key;
+    enum spy_field_type type;
+    size_t len; /* bytes of a string; elements of an address array */
+    union {
+        int64_t i;
+        uint64_t u;
+        double d;
+        bool b;
+        const char *s;
+        const uintptr_t *addrs;
+    } value;
+};
+
+/** A field with a signed integer. */
+static inline struct spy_field spy_int(const char *key, int64_t v)
+{
+    struct spy_field f = { key, SPY_FIELD_INT, 0, { v } };
+    return f;
+}
+/** A field with an unsigned integer. */
+static inline struct spy_field spy_uint(const char *key, uint64_t v)
+{
+    struct spy_field f = { key, SPY_FIELD_UINT, 0, { 0 } };
+    f.value.u = v;
+    return f;
+}
+/** A field with a double; NaN and infinities are written as null in JSON, which has no word for them. */
+static inline struct spy_field spy_double(const char *key, double v)
+{
+    struct spy_field f = { key, SPY_FIELD_DOUBLE, 0, { 0 } };
+    f.value.d = v;
+    return f;
+}
+/** A field with a truth value. */
+static inline struct spy_field spy_bool(const char *key, bool v)
+{
+    struct spy_field f = { key, SPY_FIELD_BOOL, 0, { 0 } };
+    f.value.b = v;
+    return f;
+}
+/** A field with len bytes of text; they need not be valid UTF-8. */
+static inline struct spy_field spy_strn(const char *key, const char *s, size_t len)
+{
+    struct spy_field f = { key, SPY_FIELD_STR, s ? len : 0, { 0 } };
+    f.value.s = s ? s : "";
+    return f;
+}
+/** A field with a string; NULL leaves the field out. */
+static inline struct spy_field spy_str(const char *key, const char *s)
+{
+    struct spy_field f = { key, s ? SPY_FIELD_STR : SPY_FIELD_NONE, s ? __builtin_strlen(s) : 0, { 0 } };
+    f.value.s = s;
+    return f;
+}
+/** A field with a stack of n code addresses, innermost first; written as an array of "0x…" strings. */
+static inline struct spy_field spy_addrs(const char *key, const uintptr_t *addrs, size_t n)
+{
+    struct spy_field f = { key, SPY_FIELD_ADDRS, n, { 0 } };
+    f.value.addrs = addrs;
+    return f;
+}
+
+/** The lowest level that makes a line now. Private; read it through spy_log_enabled(). */
+SPY_API extern int spy__log_level;
+
+/** Whether a line of this level would be made. Threads: any. */
+static inline bool spy_log_enabled(enum spy_level level)
+{
+    return (int)level >= __atomic_load_n(&spy__log_level, __ATOMIC_RELAXED);
+}
+
+/** Changes the level at run time; SPY_LEVEL_DEFAULT is info. Threads: any. */
+SPY_API void spy_log_set_level(enum spy_level level);
+
+/**
+ * Publishes one line. Use the macros below. `module` names the part of the program (SPY_MODULE) or is NULL. Copies
+ * what it needs. Waits for at most `full_wait_ms` where the destination is stuck; a line lost is counted in
+ * spyglass_dropped_total{signal="log",reason}. Threads: any.
+ */
+SPY_API void spy__log(enum spy_level level, const char *module, const char *event,
+                      const struct spy_field *fields, size_t n);
+
+SPY_END_DECLS
+
+/* Define SPY_MODULE as a string constant before including this header to name the part of the program. */
+#ifndef SPY_MODULE
+#define SPY_MODULE NULL
+#endif
+
+#ifdef __cplusplus
+template <typename... Field>
+inline void spy__log_fields(spy_level level, const char *module, const char *event, Field... field)
+{
+    const spy_field fields[sizeof...(field) + 1] = { field... };
+    spy__log(level, module, event, fields, sizeof...(field));
+}
+#define SPY__LOG(level, ...)                                                                       \
+    (spy_log_enabled(level) ? spy__log_fields((level), SPY_MODULE, __VA_ARGS__) : (void)0)
+#else
+#define SPY__LOG(level, ...) SPY__LOG_(level, __VA_ARGS__, { 0 })
+/* The last field is an empty one, so that a line may have none; it is not passed on. */
+#define SPY__LOG_(level, event, ...)                                                               \
+    (spy_log_enabled(level)                                                                        \
+             ? spy__log((level), SPY_MODULE, (event), (const struct spy_field[]){ __VA_ARGS__ },   \
+                        sizeof((const struct spy_field[]){ __VA_ARGS__ }) /                        \
+                                        sizeof(struct spy_field) -                                 \
+                                1)                                                                 \
+             : (void)0)
+#endif
+
+/** spy_debug("event", fields…), spy_info(…), spy_warn(…), spy_log_error(…): one line at that level. Threads: any. */
+#define spy_debug(...) SPY__LOG(SPY_LEVEL_DEBUG, __VA_ARGS__)
+#define spy_info(...) SPY__LOG(SPY_LEVEL_INFO, __VA_ARGS__)
+#define spy_warn(...) SPY__LOG(SPY_LEVEL_WARN, __VA_ARGS__)
+#define spy_log_error(...) SPY__LOG(SPY_LEVEL_ERROR, __VA_ARGS__)
+
+#endif

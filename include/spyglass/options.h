@@ -1,0 +1,89 @@
+/**
+ * Starting and stopping Spyglass.
+ *
+ * Everything is off until it is asked for here: no port, no signal handler, no thread but the pump.
+ * Metrics may be registered and updated before spy_start() and after spy_stop(); they need neither.
+ */
+#ifndef SPYGLASS_OPTIONS_H
+#define SPYGLASS_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "spyglass/api.h"
+
+SPY_BEGIN_DECLS
+
+#define SPYGLASS_VERSION "0.1.0"
+
+/** Changes whenever a public struct or inline function changes; spy_start() checks it against the library's. */
+#define SPY_ABI 1
+
+enum spy_log_format {
+    SPY_LOG_AUTO, /**< console form on a terminal, JSON elsewhere */
+    SPY_LOG_JSON,
+    SPY_LOG_CONSOLE,
+};
+
+/** Log levels, in rising order of weight. */
+enum spy_level {
+    SPY_LEVEL_DEFAULT, /**< as an option: info */
+    SPY_LEVEL_DEBUG,
+    SPY_LEVEL_INFO,
+    SPY_LEVEL_WARN,
+    SPY_LEVEL_ERROR,
+    SPY_LEVEL_OFF, /**< as an option: no lines at all */
+};
+
+/** Zero means the default everywhere. Strings are copied by spy_start(). */
+struct spy_options {
+    const char *service;         /**< name of the service; default: the program's name */
+    const char *environment;     /**< "production", "staging", …; default: left out */
+    const char *release;         /**< version of the service; default: left out */
+    const char *state_dir;       /**< directory for what must outlive the process; created 0700; guarded by
+                                      one lock, so that a second process gets -EBUSY; default: none */
+    const char *admin;           /**< "HOST:PORT" of the admin server, port 0 for any; default: no server.
+                                      Beyond loopback it needs `admin_token` */
+    const char *admin_token;     /**< bearer token of the admin server; never printed */
+    int log_fd;                  /**< where log lines go; 0 means 1, stdout */
+    enum spy_log_format log_format;
+    enum spy_level log_level;    /**< lines below it are not made */
+    unsigned full_wait_ms;       /**< how long a caller waits for room before its line is dropped and counted;
+                                      default 100 */
+    unsigned resource_period_s;  /**< period of the `resource_usage` sampler, 1 to 3600; default: no sampler */
+    const char *resource_disk;   /**< mount point that `resource_usage{disk}` looks at; default "/" */
+};
+
+/**
+ * Starts the library: the pump, and whatever else `opts` asks for.
+ * Returns 0 or: -EALREADY (started before; the first start goes on untouched), -EINVAL (an option is out of
+ * range; a line on `spy_start_error()` says which), -EBUSY (state_dir belongs to a live process),
+ * -EADDRINUSE (the admin port is taken), -EACCES (state_dir, or a port beyond loopback with no token),
+ * -ENOTSUP (a part that this build left out), -ENOMEM. On failure nothing runs and the host goes on:
+ * instrumentation stays safe. Threads: one at a time.
+ */
+#define spy_start(opts) spy__start((opts), SPY_ABI)
+SPY_API SPY_CHECK int spy__start(const struct spy_options *opts, unsigned abi);
+
+/**
+ * What the last failed spy_start() of this thread had against its options, as one English sentence;
+ * "" after a success. Returns a string that lives until the thread's next spy_start(). Threads: any.
+ */
+SPY_API const char *spy_start_error(void);
+
+/**
+ * Publishes what was logged, closes the admin server and ends the pump, within timeout_ms; returns 0, or
+ * -ETIMEDOUT when lines were left unwritten (they are counted). Instrumentation may go on in other threads; its log
+ * lines are then dropped and counted. A spy_start() may follow. Threads: one at a time.
+ */
+SPY_API int spy_stop(unsigned timeout_ms);
+
+/** The admin server's port in use (for `admin = "127.0.0.1:0"`), or 0 where there is none. Threads: any. */
+SPY_API uint16_t spy_admin_port(void);
+
+/** Tells the admin server's /readyz that the host is ready (or not, any more). Not ready at start. Threads: any. */
+SPY_API void spy_ready(int ready);
+
+SPY_END_DECLS
+
+#endif

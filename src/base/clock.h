@@ -1,0 +1,18 @@
+// Time, injectable in tests.
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+// Nanoseconds of CLOCK_MONOTONIC.
+uint64_t spy__monotonic_ns(void);
+// Nanoseconds since 1970 UTC, CLOCK_REALTIME.
+uint64_t spy__realtime_ns(void);
+
+// Tests: both clocks read from *fake until it is NULL again. One at a time, before other threads start.
+struct spy__fake_clock {
+    uint64_t monotonic_ns, realtime_ns;
+};
+void spy__clock_fake(struct spy__fake_clock *fake);
+
+#endif
