@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "alloc_fail.h"
 #include "memegen/yaml.h"
 
 static json_t *parse(const char *text)
@@ -182,33 +183,31 @@ static void test_load(void **state)
     assert_string_equal(error, "/: Is a directory");
 }
 
-// jansson's allocations fail one after the other; the tree comes back whole or not at all, and
-// nothing leaks.
-static long allocations_left;
-
-static void *failing_malloc(size_t n)
-{
-    return allocations_left-- > 0 ? malloc(n) : NULL;
-}
-
+// Each allocation of ours and of jansson's fails in turn; the tree comes back whole or not at all,
+// and nothing leaks.
 static void test_no_memory(void **state)
 {
-    static const char yaml[] = "a: 1\nb: [x, 2.5, {c: 'd'}]\n";
+    char path[] = "/tmp/test_yaml.XXXXXX";
     char error[256];
     json_t *tree = NULL;
+    int fd = mkstemp(path);
     (void)state;
-    json_set_alloc_funcs(failing_malloc, free);
+    assert_true(fd >= 0);
+    close(fd);
+    write_file(path, "a: 1\nb: [x, 2.5, {c: 'd'}]\n");
+    json_set_alloc_funcs(malloc, free); // through this program's wrapper
     for (long n = 0; !tree; n++) {
         assert_true(n < 1000);
-        allocations_left = n;
         error[0] = '\0';
-        tree = yaml_parse(yaml, strlen(yaml), error, sizeof(error));
+        alloc_fail_after(n);
+        tree = yaml_load(path, error, sizeof(error));
+        alloc_fail_never();
         if (!tree) {
             assert_non_null(strstr(error, "out of memory"));
         }
     }
     json_decref(tree);
-    json_set_alloc_funcs(malloc, free);
+    unlink(path);
 }
 
 int main(void)
