@@ -62,7 +62,7 @@ struct spy_options {
  * -ENOTSUP (a part that this build left out), -ENOMEM. On failure nothing runs and the host goes on:
  * instrumentation stays safe. Threads: one at a time.
  */
-#define spy_start(opts) spy__start((opts), SPY_ABI)
+#define spy_start(...) spy__start((__VA_ARGS__), SPY_ABI)
 SPY_API SPY_CHECK int spy__start(const struct spy_options *opts, unsigned abi);
 
 /**
