@@ -1,0 +1,246 @@
+#include "memegen/work.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <spyglass/spyglass.h>
+
+#include "memegen/queue.h"
+#include "memegen/telemetry.h"
+
+struct job {
+    struct meme meme;
+    struct spy_context *context; // of the request
+    void *arg;
+};
+
+struct work {
+    struct work_options options; // const after start
+    struct queue *queue;
+    size_t started; // threads; const after start
+    pthread_t *threads;
+    atomic_bool abandoned; // relaxed: a worker may look a job too late
+    pthread_mutex_t mu;
+    pthread_cond_t left; // on CLOCK_MONOTONIC
+    size_t running;      // guarded by mu
+};
+
+static void show_depth(struct work *work)
+{
+    telemetry_queue(queue_depth(work->queue), work->options.queue);
+}
+
+static void fail_meme(struct meme *meme, const char *message)
+{
+    meme->status = MEME_ERROR;
+    meme->error_type = "internal";
+    snprintf(meme->error_message, sizeof(meme->error_message), "%s", message);
+}
+
+// Commits the meme; one that cannot be kept was not made.
+static void commit(struct work *work, struct meme *meme)
+{
+    int error = store_put_meme(work->options.store, meme);
+
+    if (error) {
+        spy_log_error("meme_not_stored", spy_str("meme_id", meme->id),
+                      spy_str("error_message", strerror(-error)));
+        fail_meme(meme, "The meme could not be stored.");
+    }
+}
+
+static void run_job(struct work *work, struct job *job)
+{
+    struct spy_context_scope scope = spy_context_attach(job->context);
+    struct meme *meme = &job->meme;
+
+    telemetry_worker_busy(1);
+    if (atomic_load_explicit(&work->abandoned, memory_order_relaxed)) {
+        // It never entered the pipeline: no attempt, so none is counted.
+        fail_meme(meme, "memegen was stopped before this meme was made.");
+        commit(work, meme);
+    } else {
+        pipeline_run(work->options.pipeline, meme);
+        commit(work, meme);
+        telemetry_generation(meme);
+    }
+    telemetry_worker_busy(-1);
+    work->options.ended(work->options.arg, meme, job->arg);
+    spy_context_detach(scope);
+}
+
+static void free_job(struct job *job)
+{
+    spy_context_release(job->context);
+    meme_done(&job->meme);
+    free(job);
+}
+
+static void *work_thread(void *arg)
+{
+    struct work *work = arg;
+    struct job *job;
+
+    while ((job = queue_pop(work->queue)) != NULL) {
+        show_depth(work);
+        run_job(work, job);
+        free_job(job);
+    }
+    pthread_mutex_lock(&work->mu);
+    work->running--;
+    pthread_cond_broadcast(&work->left);
+    pthread_mutex_unlock(&work->mu);
+    return NULL;
+}
+
+// Helper threads take no signals: those belong to main's.
+static int start_threads(struct work *work)
+{
+    sigset_t all, before;
+    int error = 0;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (work->started < work->options.workers && !error) {
+        pthread_mutex_lock(&work->mu);
+        work->running++;
+        pthread_mutex_unlock(&work->mu);
+        error = -pthread_create(&work->threads[work->started], NULL, work_thread, work);
+        if (error) {
+            pthread_mutex_lock(&work->mu);
+            work->running--;
+            pthread_mutex_unlock(&work->mu);
+        } else {
+            work->started++;
+        }
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+int work_start(struct work **ret, const struct work_options *options)
+{
+    struct work *work = calloc(1, sizeof(*work));
+    pthread_condattr_t attr;
+    int error;
+
+    if (!work) {
+        return -ENOMEM;
+    }
+    work->options = *options;
+    pthread_mutex_init(&work->mu, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&work->left, &attr);
+    pthread_condattr_destroy(&attr);
+    work->threads = calloc(options->workers, sizeof(work->threads[0]));
+    error = work->threads ? queue_new(&work->queue, options->queue) : -ENOMEM;
+    if (!error) {
+        telemetry_workers(options->workers);
+        show_depth(work);
+        error = start_threads(work);
+    }
+    if (error) {
+        if (work->queue) {
+            queue_close(work->queue);
+        }
+        work_free(work);
+        return error;
+    }
+    *ret = work;
+    return 0;
+}
+
+void work_free(struct work *work)
+{
+    if (!work) {
+        return;
+    }
+    for (size_t i = 0; i < work->started; i++) {
+        pthread_join(work->threads[i], NULL);
+    }
+    queue_free(work->queue);
+    free(work->threads);
+    pthread_cond_destroy(&work->left);
+    pthread_mutex_destroy(&work->mu);
+    free(work);
+}
+
+int work_reserve(struct work *work)
+{
+    return queue_reserve(work->queue);
+}
+
+void work_cancel(struct work *work)
+{
+    queue_cancel(work->queue);
+}
+
+int work_submit(struct work *work, const struct meme *meme, void (*before)(void *job_arg),
+                void *job_arg)
+{
+    struct job *job = malloc(sizeof(*job));
+    int error = job ? 0 : -ENOMEM;
+
+    if (job) {
+        job->meme = *meme;
+        job->meme.status = MEME_PENDING;
+        snprintf(job->meme.template_type, sizeof(job->meme.template_type), "none");
+        snprintf(job->meme.correlation_id, sizeof(job->meme.correlation_id), "%s",
+                 spy_correlation_id());
+        spy_trace_id(job->meme.trace_id);
+        job->context = spy_context_capture();
+        job->arg = job_arg;
+        error = store_put_meme(work->options.store, &job->meme);
+    }
+    if (error) {
+        queue_cancel(work->queue);
+        if (job) {
+            free_job(job);
+        }
+        return error;
+    }
+    if (before) {
+        before(job_arg);
+    }
+    queue_push(work->queue, job);
+    show_depth(work);
+    return 0;
+}
+
+void work_close(struct work *work)
+{
+    queue_close(work->queue);
+}
+
+int work_wait(struct work *work, unsigned timeout_ms)
+{
+    struct timespec until;
+    int error = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&work->mu);
+    while (work->running > 0 && error != ETIMEDOUT) {
+        error = pthread_cond_timedwait(&work->left, &work->mu, &until);
+    }
+    error = work->running > 0 ? -ETIMEDOUT : 0;
+    pthread_mutex_unlock(&work->mu);
+    return error;
+}
+
+void work_abandon(struct work *work)
+{
+    atomic_store_explicit(&work->abandoned, true, memory_order_relaxed);
+}
