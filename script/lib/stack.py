@@ -1,0 +1,102 @@
+"""The monitoring servers beside memegen: where their programs are, and their configurations.
+
+The shipped files of monitoring/ are copied into the run directory; addresses, intervals and secrets are put in as text, so
+that with the default ports Prometheus reads exactly what is shipped.
+"""
+
+import os
+import re
+import shutil
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+UNPACKED = os.path.join(ROOT, ".deps/root/usr")
+SHIPPED = os.path.join(ROOT, "monitoring")
+
+
+def program(name):
+    """(path, working directory): unpacked servers find their pages relative to it (see script/setup)."""
+    path = os.path.join(UNPACKED, "bin", name)
+    if os.access(path, os.X_OK):
+        return path, UNPACKED
+    path = shutil.which(name)
+    if not path:
+        raise FileNotFoundError(f"{name} is not there; script/setup run brings it")
+    return path, ROOT
+
+
+def _read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def _write(path, text, mode=0o644):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _replace(text, old, new):
+    if old not in text:
+        raise ValueError(f"the shipped configuration has no {old!r} any more")
+    return text.replace(old, new)
+
+
+def write_prometheus(folder, metrics, alertmanager, interval=None, rules=None):
+    """Writes prometheus.yml and its rules into folder, returns its path. Addresses are "HOST:PORT"."""
+    text = _read(os.path.join(SHIPPED, "prometheus/prometheus.yml"))
+    if metrics != "127.0.0.1:8000":
+        text = _replace(text, "'localhost:8000'", f"'{metrics}'")
+    if alertmanager != "127.0.0.1:9093":
+        text = _replace(text, "'localhost:9093'", f"'{alertmanager}'")
+    if interval:
+        text = _replace(text, "scrape_interval: 15s", f"scrape_interval: {interval}")
+        text = _replace(text, "evaluation_interval: 15s", f"evaluation_interval: {interval}")
+    path = os.path.join(folder, "prometheus.yml")
+    _write(path, text)
+    _write(os.path.join(folder, "rules/memegen.yml"), rules or _read(os.path.join(SHIPPED, "prometheus/rules/memegen.yml")))
+    return path
+
+
+def secret(name):
+    """The value of NAME, or of the file that NAME_FILE names; "" where neither is set."""
+    if os.environ.get(name):
+        return os.environ[name].strip()
+    path = os.environ.get(name + "_FILE")
+    return _read(path).strip() if path else ""
+
+
+def _without(text, key):
+    """Takes the block `key:` out, up to the next line that is indented no deeper."""
+    pattern = re.compile(rf"^( *){key}:\n(?:\1 +.*\n|\1- .*\n)+", re.MULTILINE)
+    text, count = pattern.subn("", text)
+    if count != 1:
+        raise ValueError(f"the shipped configuration has no {key} any more")
+    return text
+
+
+def write_alertmanager(folder, slack_url="", pagerduty_key="", pagerduty_url=""):
+    """Writes alertmanager.yml into folder, returns its path. A receiver without its secret is kept, and sends nothing."""
+    text = _read(os.path.join(SHIPPED, "alertmanager/alertmanager.yml"))
+    for value, key, name in ((slack_url, "slack_configs", "slack_url"), (pagerduty_key, "pagerduty_configs", "pagerduty_key")):
+        path = os.path.join(folder, "secrets", name)
+        if value:
+            _write(path, value, 0o600)
+            text = _replace(text, f"/etc/alertmanager/secrets/{name}", path)
+        else:
+            text = _without(text, key)
+    if pagerduty_url:
+        text = f"global:\n  pagerduty_url: {pagerduty_url}\n\n{text}"
+    path = os.path.join(folder, "alertmanager.yml")
+    _write(path, text)
+    return path
+
+
+def prometheus_command(config, data, listen):
+    return [program("prometheus")[0], f"--config.file={config}", f"--storage.tsdb.path={data}",
+            f"--web.listen-address={listen}"]
+
+
+def alertmanager_command(config, data, listen):
+    # Without a cluster address, it would listen on every interface for peers.
+    return [program("prometheus-alertmanager")[0], f"--config.file={config}", f"--storage.path={data}",
+            f"--web.listen-address={listen}", "--cluster.listen-address=", f"--web.external-url=http://{listen}"]

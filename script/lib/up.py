@@ -1,0 +1,249 @@
+"""script/up: starts memegen and what watches it, follows the log, and stops all of it again."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import ports
+import processes
+import stack
+
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 15  # memegen gives what it accepted up to 10 s
+
+# name, what it serves, the variable that moves it, its default, the path that answers once it is ready
+SERVICES = (
+    ("memegen", "the service", "MEMEGEN_LISTEN", "127.0.0.1:8080", "/readyz"),
+    ("memegen", "its metrics", "SPY_ADMIN", "127.0.0.1:8000", "/healthz"),
+    ("prometheus", "Prometheus", "PROMETHEUS_PORT", "127.0.0.1:9090", "/-/ready"),
+    ("alertmanager", "Alertmanager", "ALERTMANAGER_PORT", "127.0.0.1:9093", "/-/ready"),
+)
+
+
+class Trouble(Exception):
+    """Something that the user can mend; its text says what."""
+
+
+class Stop(Exception):
+    """A signal asked us to end."""
+
+
+def choose_addresses(auto, monitoring):
+    """{variable: "HOST:PORT"}. A port 0 means any; a taken one is an error that names who has it."""
+    chosen, taken = {}, []
+    for name, what, variable, default, _ in SERVICES:
+        if not monitoring and name != "memegen":
+            continue
+        try:
+            host, port = ports.parse(os.environ.get(variable) or default)
+        except ValueError as error:
+            raise Trouble(f"{variable}: {error}") from None
+        try:
+            if port in (ports.parse(a)[1] for a in chosen.values()) or (port and not ports.is_free(host, port)):
+                if auto:
+                    port = 0
+                else:
+                    taken.append(f"Port {port}, wanted for {what}, is held by {ports.holder(port)}: "
+                                 f"{variable}={ports.join(host, 10000 + port % 50000)} would move ours.")
+                    continue
+            chosen[variable] = ports.join(host, port or ports.any_free(host))
+        except OSError as error:
+            raise Trouble(f"{variable}: cannot listen on {ports.join(host, port)}: {error.strerror}") from None
+    if taken:
+        raise Trouble("\n".join(taken) + "\nOr let script/up --ports auto find free ports.")
+    return chosen
+
+
+def answers(address, path):
+    host, port = ports.parse(address)
+    connection = http.client.HTTPConnection(ports.reachable(host), port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+class Up:
+    """One run: its directory, its children, and the record of both that script/down reads."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.record = os.path.join(folder, "up.json")
+        self.children = {}  # name → Popen
+        self.addresses = {}
+
+    def path(self, *parts):
+        return os.path.join(self.folder, *parts)
+
+    def log(self, name):
+        return self.path("log", f"{name}.log")
+
+    def refuse_second(self):
+        try:
+            with open(self.record, encoding="utf-8") as file:
+                other = json.load(file)["up"]
+        except (OSError, ValueError, KeyError):
+            return
+        if processes.is_alive(other["pid"], other["born"]):
+            raise Trouble(f"script/up runs already in {self.folder} (process {other['pid']}); script/down stops it.")
+
+    def save(self):
+        known = {name: {"pid": child.pid, "born": processes.birth(child.pid)} for name, child in self.children.items()}
+        me = {"pid": os.getpid(), "born": processes.birth(os.getpid())}
+        with open(self.record + ".new", "w", encoding="utf-8") as file:
+            json.dump({"up": me, "children": known, "addresses": self.addresses}, file, indent=2)
+        os.replace(self.record + ".new", self.record)
+
+    def start(self, name, command, folder, env=None):
+        os.makedirs(self.path("log"), exist_ok=True)
+        if os.path.exists(self.log(name)):
+            os.replace(self.log(name), self.log(name) + ".1")  # one earlier run is kept
+        self.children[name] = processes.start(command, folder, self.log(name), env)
+        self.save()
+
+    def start_memegen(self):
+        env = dict(os.environ)
+        env.setdefault("SPY_LOG_FORMAT", "console" if sys.stdout.isatty() else "json")
+        self.start("memegen", [os.path.join(stack.ROOT, "build/memegen/memegen"),
+                               "--listen", self.addresses["MEMEGEN_LISTEN"], "--admin", self.addresses["SPY_ADMIN"],
+                               "--state-dir", self.path("memegen")], stack.ROOT, env)
+
+    def start_monitoring(self):
+        """Returns the names of the receivers that have no secret."""
+        slack, key = stack.secret("SLACK_WEBHOOK_URL"), stack.secret("PAGERDUTY_ROUTING_KEY")
+        listen = self.addresses["ALERTMANAGER_PORT"]
+        config = stack.write_alertmanager(self.path("alertmanager"), slack, key, os.environ.get("PAGERDUTY_URL", ""))
+        self.start("alertmanager", stack.alertmanager_command(config, self.path("alertmanager/data"), listen),
+                   stack.program("prometheus-alertmanager")[1])
+        config = stack.write_prometheus(self.path("prometheus"), self.addresses["SPY_ADMIN"], listen,
+                                        os.environ.get("PROMETHEUS_INTERVAL"))
+        self.start("prometheus", stack.prometheus_command(config, self.path("prometheus/data"),
+                                                          self.addresses["PROMETHEUS_PORT"]),
+                   stack.program("prometheus")[1])
+        return [who for who, known in (("DevOps Team (SLACK_WEBHOOK_URL)", slack), ("Emergency (PAGERDUTY_ROUTING_KEY)", key))
+                if not known]
+
+    def check_children(self):
+        for name, child in self.children.items():
+            if child.poll() is not None:
+                how = f"status {child.returncode}" if child.returncode >= 0 else f"signal {-child.returncode}"
+                with open(self.log(name), encoding="utf-8", errors="replace") as file:
+                    last = "".join(file.readlines()[-10:])
+                raise Trouble(f"{name} ended by itself ({how}), so all is stopped. Its last lines, from {self.log(name)}:\n{last}")
+
+    def wait_ready(self):
+        deadline = time.monotonic() + START_TIMEOUT_S
+        for name, what, variable, _, path in SERVICES:
+            while variable in self.addresses and not answers(self.addresses[variable], path):
+                self.check_children()
+                if time.monotonic() > deadline:
+                    raise Trouble(f"{what} does not answer on {self.addresses[variable]}{path} after {START_TIMEOUT_S} s; "
+                                  f"see {self.log(name)}")
+                time.sleep(0.05)
+
+    def follow(self):
+        """Copies memegen's log to our output until a child ends or a signal comes."""
+        with open(self.log("memegen"), "rb") as log:
+            while True:
+                chunk = log.read(1 << 16)
+                if chunk:
+                    sys.stdout.buffer.write(chunk)
+                    sys.stdout.buffer.flush()
+                    continue
+                self.check_children()
+                time.sleep(0.1)
+
+    def stop(self):
+        """Ends every child; returns whether each ended when asked to."""
+        known = [(child.pid, processes.birth(child.pid)) for child in self.children.values() if child.poll() is None]
+        for pid, born in known:
+            processes.signal_known(pid, born, signal.SIGTERM)
+        stubborn = processes.wait_gone(known, STOP_TIMEOUT_S)
+        for pid, born in stubborn:
+            processes.signal_known(pid, born, signal.SIGKILL)
+        for child in self.children.values():
+            child.wait()
+        if os.path.exists(self.record):
+            os.unlink(self.record)
+        return not stubborn
+
+
+def print_screen(up, silent_receivers, monitoring):
+    at = {variable: ports.join(ports.reachable(host), port) for variable, (host, port) in
+          ((v, ports.parse(a)) for v, a in up.addresses.items())}
+    lines = ["", "memegen is up.", "",
+             f"  the service    http://{at['MEMEGEN_LISTEN']}/api/v1/memes",
+             f"  its metrics    http://{at['SPY_ADMIN']}/metrics"]
+    if monitoring:
+        lines += [f"  Prometheus     http://{at['PROMETHEUS_PORT']}/classic/graph?g0.expr=meme_generation_total",
+                  f"  Alertmanager   http://{at['ALERTMANAGER_PORT']}/api/v2/alerts"]
+    lines += ["", "Try:", "",
+              f"  curl -XPOST {at['MEMEGEN_LISTEN']}/api/v1/memes -H 'content-type: application/json' "
+              "-d '{\"topic\":\"rust vs c\",\"user_id\":\"u1\"}'"]
+    if monitoring:
+        interval = os.environ.get("PROMETHEUS_INTERVAL") or "15s"
+        lines += [f"  curl '{at['PROMETHEUS_PORT']}/api/v1/query?query=meme_generation_total'   # one scrape ({interval}) later"]
+    lines += [""]
+    if silent_receivers:
+        lines += [f"Alerts are delivered nowhere until these are set: {', '.join(silent_receivers)}."]
+    lines += [f"State and logs are kept in {os.path.relpath(up.folder)}/ (--fresh forgets them). Ctrl-C stops everything. "
+              "memegen's log follows.", ""]
+    print("\n".join(lines), flush=True)
+
+
+def run(up, arguments):
+    """The arguments were checked by script/up, which has the usage."""
+    up.refuse_second()
+    monitoring = "--no-monitoring" not in arguments
+    up.addresses = choose_addresses("--ports=auto" in arguments, monitoring)
+    if subprocess.run([os.path.join(stack.ROOT, "script/build")], stdout=sys.stderr, check=False).returncode != 0:
+        raise Trouble("the build failed; its messages are above.")
+    if "--fresh" in arguments and os.path.isdir(up.folder):
+        shutil.rmtree(up.folder)
+    os.makedirs(up.folder, exist_ok=True)
+    up.save()
+    up.start_memegen()
+    silent_receivers = up.start_monitoring() if monitoring else []
+    up.wait_ready()
+    print_screen(up, silent_receivers, monitoring)
+    up.follow()
+
+
+def on_signal(_number, _frame):
+    # One is enough: a second one, while we stop, must not interrupt the stopping. SIGKILL is what remains.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    raise Stop
+
+
+def main():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    up = Up(os.path.abspath(os.environ.get("MEMEGEN_RUN_DIR") or os.path.join(stack.ROOT, ".run")))
+    status = 0
+    try:
+        run(up, sys.argv[1:])
+    except Stop:
+        pass
+    except BrokenPipeError:
+        # Whoever read our output is gone; nothing more can be said there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (Trouble, FileNotFoundError, ValueError) as error:
+        print(f"script/up: {error}", file=sys.stderr)
+        status = 1
+    if up.children and not up.stop():
+        print("script/up: something had to be killed; it did not end when asked to.", file=sys.stderr)
+        status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
