@@ -1,0 +1,42 @@
+// Cells: where counters and histograms count.
+//
+// A cell is 8 bytes: an integer, or the bits of a double. Every thread has its own copy of each
+// cell that it touched, in blocks of 4 KiB found through its table (`spy__blocks` in
+// spyglass/metrics.h). Only the thread writes them, with a relaxed load and store; a reader sums
+// the copies of all tables.
+//
+// Invariants: a cell never goes down, is never set back and never freed. A table whose thread has
+// ended goes, as it is, to the next thread that needs one; so there are as many tables as there
+// were threads at one time, and no count is lost. Memory order: a table is released into the list
+// of all, a block into its table, and both are acquired by readers; the values are relaxed: each is
+// monotonic by itself. A table changes hands under a lock.
+//
+// fork(): in a child only the forking thread lives on; all other tables become free for its new
+// threads.
+#ifndef METRICS_CELLS_H
+#define METRICS_CELLS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Blocks of a table: 8 Mi cells, four million counters. Its 128 KiB are address space; pages are
+// touched as needed.
+#define SPY__BLOCKS_MAX 16384
+
+// Prepares for threads that end and for fork(), once. Returns 0 or a negative errno. The registry
+// calls it before it installs its own fork handlers, so that its lock is the outer one.
+int spy__cells_init(void);
+
+// Takes n cells (at most SPY__BLOCK_CELLS) that lie in one block, and returns the first; 0 when all
+// are taken.
+uint32_t spy__cells_take(uint32_t n);
+
+// The cell summed over all threads.
+uint64_t spy__cells_sum(uint32_t cell);
+double spy__cells_sum_double(uint32_t cell);
+// Both cells of a counter at once: the whole part, and the double in the cell after it.
+void spy__cells_sum_counter(uint32_t cell, uint64_t *ret_whole, double *ret_part);
+// A run of n integer cells and the double behind them: what a histogram is.
+void spy__cells_sum_histogram(uint32_t cell, size_t n, uint64_t ret_counts[], double *ret_sum);
+
+#endif
