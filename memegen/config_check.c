@@ -1,0 +1,103 @@
+// What a setting's value must look like, and where memegen's data lies.
+
+#include "memegen/config_table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+// [HOST]:PORT in brackets for IPv6. A name is left to the resolver.
+const char *config_check_address(const char *value)
+{
+    const char *wrong = "is not HOST:PORT, as 127.0.0.1:8080 or [::1]:8080";
+    const char *colon = strrchr(value, ':');
+    size_t host_len = colon ? (size_t)(colon - value) : 0;
+    const char *digits = colon ? colon + 1 : value;
+    size_t digits_len = strspn(digits, "0123456789");
+    if (host_len == 0 || digits_len == 0 || digits_len > 5 || digits[digits_len] != '\0') {
+        return wrong;
+    }
+    if (value[0] == '[') {
+        size_t address_len = strspn(value + 1, "0123456789abcdefABCDEF:.");
+        if (address_len == 0 || value[1 + address_len] != ']' || host_len != address_len + 2) {
+            return wrong;
+        }
+    } else if (strspn(value, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-") !=
+               host_len) {
+        return wrong;
+    }
+    return strtol(digits, NULL, 10) <= 65535 ? NULL : "has a port above 65535";
+}
+
+const char *config_check_database(const char *value)
+{
+    if (strncmp(value, "sqlite:", 7) == 0) {
+        return value[7] != '\0' ? NULL : "names no file: it should be sqlite:PATH";
+    }
+    if (strncmp(value, "postgres:", 9) == 0 || strncmp(value, "postgresql:", 11) == 0) {
+        return "names a PostgreSQL database, and this build of memegen has no PostgreSQL part";
+    }
+    return "is not sqlite:PATH";
+}
+
+const char *config_check_folder(const char *value)
+{
+    struct stat status;
+    if (stat(value, &status) != 0) {
+        return "is a folder that cannot be found";
+    }
+    return S_ISDIR(status.st_mode) ? NULL : "is not a folder";
+}
+
+const char *config_check_path(const char *value)
+{
+    return value[0] != '\0' ? NULL : "is empty";
+}
+
+const char *config_check_name(const char *value)
+{
+    size_t len = strlen(value);
+    if (len == 0 || len > 128) {
+        return "is not 1 to 128 bytes long";
+    }
+    for (const char *c = value; *c; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+            return "has a control character";
+        }
+    }
+    return NULL;
+}
+
+const char *config_check_log_format(const char *value)
+{
+    return strcmp(value, "auto") == 0 || strcmp(value, "json") == 0 || strcmp(value, "console") == 0
+               ? NULL
+               : "is not auto, json or console";
+}
+
+const char *config_check_log_level(const char *value)
+{
+    return strcmp(value, "debug") == 0 || strcmp(value, "info") == 0 ||
+                   strcmp(value, "warn") == 0 || strcmp(value, "error") == 0
+               ? NULL
+               : "is not debug, info, warn or error";
+}
+
+char *config_find_data(const char *exe_dir)
+{
+    static const char *const places[] = { "../../memegen/data", "../share/memegen", "data" };
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        char *path = NULL;
+        char *clean;
+        if (asprintf(&path, "%s/%s", exe_dir, places[i]) < 0) {
+            return NULL;
+        }
+        clean = config_check_folder(path) == NULL ? realpath(path, NULL) : NULL;
+        free(path);
+        if (clean) {
+            return clean;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,134 @@
+// The settings of memegen, one row each.
+
+#include "memegen/config_table.h"
+
+#include <string.h>
+
+#include <spyglass/options.h>
+
+#define TEXT(field) .key = #field, .offset = offsetof(struct config, field)
+#define NUMBER(field, least, most) TEXT(field), .min = (least), .max = (most)
+
+const struct setting config_table[] = {
+    { TEXT(listen), .variable = "MEMEGEN_LISTEN", .value = "127.0.0.1:8080",
+      .check = config_check_address, .help = "HOST:PORT of the service; port 0 takes a free one" },
+    { TEXT(admin), .variable = "SPY_ADMIN", .value = "127.0.0.1:8000",
+      .check = config_check_address,
+      .help = "HOST:PORT of /metrics; beyond loopback it needs SPY_ADMIN_TOKEN" },
+    { TEXT(admin_token), .variable = "SPY_ADMIN_TOKEN", .value = "", .secret = true,
+      .help = "bearer token of the admin server" },
+    { TEXT(state_dir), .variable = "MEMEGEN_STATE_DIR", .value = "./memegen-state",
+      .check = config_check_path, .help = "folder for everything that memegen writes" },
+    { TEXT(database), .variable = "DATABASE_URL", .check = config_check_database,
+      .help = "sqlite:PATH; default: memegen.db in the state folder" },
+    { TEXT(data_dir), .variable = "MEMEGEN_DATA_DIR", .check = config_check_folder,
+      .help = "folder of templates, phrases and trends; default: found beside the program" },
+    { TEXT(service), .variable = "OTEL_SERVICE_NAME", .value = "memegen",
+      .check = config_check_name, .help = "name of the service in logs and traces" },
+    { TEXT(environment), .variable = "SENTRY_ENVIRONMENT", .value = "development",
+      .check = config_check_name, .help = "production, staging, development, ..." },
+    { TEXT(release), .variable = "SENTRY_RELEASE", .value = SPYGLASS_VERSION,
+      .check = config_check_name, .help = "version of the service in logs and traces" },
+    { TEXT(log_format), .variable = "SPY_LOG_FORMAT", .value = "auto",
+      .check = config_check_log_format,
+      .help = "auto, json or console; auto: console on a terminal" },
+    { TEXT(log_level), .variable = "SPY_LOG_LEVEL", .value = "info",
+      .check = config_check_log_level, .help = "debug, info, warn or error" },
+    { NUMBER(full_wait_ms, 1, 60000), .variable = "SPY_FULL_WAIT_MS", .value = "100",
+      .help = "milliseconds that a log line waits for room before it is dropped" },
+    { TEXT(resource_disk), .variable = "SPY_RESOURCE_DISK", .value = "/",
+      .check = config_check_folder, .help = "mount point that resource_usage looks at" },
+    { NUMBER(resource_period_s, 1, 3600), .variable = "SPY_RESOURCE_PERIOD_S", .value = "60",
+      .help = "seconds between two samples of resource_usage" },
+    { NUMBER(workers, 1, 64), .variable = "MEMEGEN_WORKERS",
+      .help = "threads that make memes; default: one a core, at least 2" },
+    { NUMBER(queue, 1, 65536), .variable = "MEMEGEN_QUEUE", .value = "256",
+      .help = "requests that may wait; past it the answer is 503" },
+    { NUMBER(db_pool, 1, 64), .variable = "MEMEGEN_DB_POOL", .value = "8",
+      .help = "database connections" },
+    { NUMBER(cache_bytes, 65536, 1L << 40), .variable = "MEMEGEN_CACHE_BYTES", .value = "67108864",
+      .help = "memory of the cache" },
+    { NUMBER(cache_ttl_s, 1, 86400), .variable = "MEMEGEN_CACHE_TTL_S", .value = "300",
+      .help = "seconds that the cache keeps a value" },
+
+    // What later versions know: to ignore it would be worse than to refuse it.
+    { .key = "sentry_dsn", .variable = "SENTRY_DSN", .not_built = "Sentry" },
+    { .key = "clickhouse_url", .variable = "CLICKHOUSE_URL", .not_built = "ClickHouse" },
+    { .key = "redis_url", .variable = "REDIS_URL", .not_built = "Redis" },
+    { .key = "otlp_endpoint", .variable = "OTEL_EXPORTER_OTLP_ENDPOINT", .not_built = "OTLP" },
+    { .key = "openai_api_key", .variable = "OPENAI_API_KEY", .not_built = "LLM" },
+    { .key = "openai_base_url", .variable = "OPENAI_BASE_URL", .not_built = "LLM" },
+    { .key = "profile", .variable = "MEMEGEN_PROFILE", .not_built = "profiling" },
+    { .key = NULL },
+};
+
+_Static_assert(sizeof(config_table) / sizeof(config_table[0]) <= CONFIG_SETTINGS_MAX,
+               "config.origins has room");
+
+#define NAME_MAX_LEN 64 // longer than any key: what exceeds it is not looked at
+
+// A flag's dash stands for the key's underscore, and an underscore in a flag for nothing.
+static char key_char(char c, bool dashes)
+{
+    if (!dashes) {
+        return c;
+    }
+    return c == '-' ? '_' : c == '_' ? '-' : c;
+}
+
+const struct setting *config_find(const char *name, size_t len, bool dashes)
+{
+    char key[NAME_MAX_LEN];
+    if (len >= sizeof(key)) {
+        return NULL;
+    }
+    for (size_t i = 0; i < len; i++) {
+        key[i] = key_char(name[i], dashes);
+    }
+    key[len] = '\0';
+    for (const struct setting *s = config_table; s->key; s++) {
+        if (!s->secret && strcmp(s->key, key) == 0) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+// Wagner and Fischer's edit distance, with one row. '-' and '_' are the same.
+static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    size_t row[NAME_MAX_LEN + 1];
+    for (size_t j = 0; j <= b_len; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 1; i <= a_len; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b_len; j++) {
+            char x = a[i - 1] == '-' ? '_' : a[i - 1];
+            size_t best = diagonal + (x != b[j - 1]);
+            best = row[j] + 1 < best ? row[j] + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            diagonal = row[j];
+            row[j] = best;
+        }
+    }
+    return row[b_len];
+}
+
+const struct setting *config_nearest(const char *name, size_t len)
+{
+    const struct setting *nearest = NULL;
+    size_t least = 3; // two slips are a typo, three another word
+    if (len >= NAME_MAX_LEN) {
+        return NULL;
+    }
+    for (const struct setting *s = config_table; s->key; s++) {
+        size_t d = s->secret || s->not_built ? least : distance(name, len, s->key, strlen(s->key));
+        if (d < least) {
+            least = d;
+            nearest = s;
+        }
+    }
+    return nearest;
+}
