@@ -1,0 +1,34 @@
+// Clocks of the system, or those of a test.
+//
+// The fake is set before other threads start, so a relaxed load is enough to see it.
+
+#include "base/clock.h"
+
+#include <stddef.h>
+#include <time.h>
+
+static struct spy__fake_clock *fake_clock; // atomic, relaxed: see above
+
+static uint64_t read_ns(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t); // cannot fail for the two clocks used here
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t spy__monotonic_ns(void)
+{
+    const struct spy__fake_clock *fake = __atomic_load_n(&fake_clock, __ATOMIC_RELAXED);
+    return fake ? fake->monotonic_ns : read_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t spy__realtime_ns(void)
+{
+    const struct spy__fake_clock *fake = __atomic_load_n(&fake_clock, __ATOMIC_RELAXED);
+    return fake ? fake->realtime_ns : read_ns(CLOCK_REALTIME);
+}
+
+void spy__clock_fake(struct spy__fake_clock *fake)
+{
+    __atomic_store_n(&fake_clock, fake, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,91 @@
+// Parsers and printers of ids; each reads only the bytes it was given.
+
+#include "base/ids.h"
+
+#include <string.h>
+
+void spy__hex_u64(char out[16], uint64_t v)
+{
+    static const char hex[16] = "0123456789abcdef";
+    for (int i = 15; i >= 0; i--, v >>= 4) {
+        out[i] = hex[v & 15];
+    }
+}
+
+size_t spy__address_print(char out[18], uintptr_t address)
+{
+    char digits[16];
+    spy__hex_u64(digits, (uint64_t)address);
+    size_t zeros = 0;
+    while (zeros < 15 && digits[zeros] == '0') {
+        zeros++;
+    }
+    memcpy(out, "0x", 2);
+    memcpy(out + 2, digits + zeros, 16 - zeros);
+    return 18 - zeros;
+}
+
+// Reads n <= 16 digits of lower-case hex.
+static bool hex_read(uint64_t *ret, const char *s, size_t n)
+{
+    uint64_t v = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned digit;
+        if (s[i] >= '0' && s[i] <= '9') {
+            digit = (unsigned)(s[i] - '0');
+        } else if (s[i] >= 'a' && s[i] <= 'f') {
+            digit = (unsigned)(s[i] - 'a') + 10;
+        } else {
+            return false;
+        }
+        v = v << 4 | digit;
+    }
+    *ret = v;
+    return true;
+}
+
+bool spy__traceparent_parse(struct spy__traceparent *ret, const char *s, size_t n)
+{
+    // "vv-tttttttttttttttttttttttttttttttt-pppppppppppppppp-ff"
+    if (n < SPY__TRACEPARENT_LEN || s[2] != '-' || s[35] != '-' || s[52] != '-') {
+        return false;
+    }
+    uint64_t version, trace_hi, trace_lo, parent, flags;
+    if (!hex_read(&version, s, 2) || !hex_read(&trace_hi, s + 3, 16) ||
+        !hex_read(&trace_lo, s + 19, 16) || !hex_read(&parent, s + 36, 16) ||
+        !hex_read(&flags, s + 53, 2)) {
+        return false;
+    }
+    if (version == 0xff || (trace_hi | trace_lo) == 0 || parent == 0) {
+        return false;
+    }
+    if (n > SPY__TRACEPARENT_LEN && (version == 0 || s[SPY__TRACEPARENT_LEN] != '-')) {
+        return false;
+    }
+    *ret = (struct spy__traceparent){ trace_hi, trace_lo, parent, (flags & 1) != 0 };
+    return true;
+}
+
+void spy__traceparent_print(char ret[SPY__TRACEPARENT_LEN + 1], const struct spy__traceparent *t)
+{
+    memcpy(ret, "00-", 3);
+    spy__hex_u64(ret + 3, t->trace_hi);
+    spy__hex_u64(ret + 19, t->trace_lo);
+    ret[35] = '-';
+    spy__hex_u64(ret + 36, t->parent_id);
+    memcpy(ret + 52, t->sampled ? "-01" : "-00", 4);
+}
+
+bool spy__correlation_valid(const char *s)
+{
+    size_t n = 0;
+    for (; s[n] != '\0'; n++) {
+        char c = s[n];
+        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    c == '.' || c == '_' || c == '-';
+        if (!fine || n == SPY__CORRELATION_MAX) {
+            return false;
+        }
+    }
+    return n > 0;
+}
