@@ -1,8 +1,9 @@
 /**
  * The context: who this thread works for.
  *
- * A thread has one current context: a correlation id, a W3C trace id, the innermost span, and bound fields. Every
- * record made in the thread carries it. To continue a request on another thread, capture it here and attach it there.
+ * A thread has one current context: a correlation id, a W3C trace id, the innermost span, and bound
+ * fields. Every record made in the thread carries it. To continue a request on another thread,
+ * capture it here and attach it there.
  */
 #ifndef SPYGLASS_CONTEXT_H
 #define SPYGLASS_CONTEXT_H
@@ -24,42 +25,56 @@ SPY_BEGIN_DECLS
 #define SPY_SPAN_ID_LEN 16
 /** Length of a W3C traceparent of version 00, without the NUL. */
 #define SPY_TRACEPARENT_LEN 55
-/** Most fields bound at once, and the longest bound string; more are dropped and counted, a longer one is cut. */
+/** Most fields bound at once, and the longest bound string; more are dropped and counted, a longer
+ * one is cut. */
 #define SPY_BOUND_MAX 16
 #define SPY_BOUND_STR_MAX 256
 
 /** A captured context: immutable, counted by reference, valid in every thread. */
 struct spy_context;
+struct spy__bound;
 
 /** What attach() replaced; give it back to detach(). */
 struct spy_context_scope {
-    struct spy_context *previous; /* private */
+    struct spy_context *previous; /* private, as is all below */
+    struct spy__bound *previous_bound;
+    uint64_t previous_span;
 };
 
 /**
- * Captures this thread's context, returns it (free with spy_context_release()), or NULL when there is none or no
- * memory; NULL is accepted everywhere below. Threads: any.
+ * Captures this thread's context, returns it (free with spy_context_release()), or NULL when there
+ * is none or no memory; NULL is accepted everywhere below. Threads: any.
  */
 SPY_API struct spy_context *spy_context_capture(void);
 
-/** Makes ctx this thread's context until detach; takes a reference of its own. Threads: any. */
+/**
+ * Makes ctx this thread's context until detach; takes a reference of its own. Cannot fail. NULL
+ * leaves the thread without a context until detach. Threads: any.
+ */
 SPY_API struct spy_context_scope spy_context_attach(struct spy_context *ctx);
 
-/** Puts back what spy_context_attach() replaced: last attached, first detached. Threads: the one that attached. */
+/**
+ * Puts back what spy_context_attach() or spy_context_begin() replaced: last attached, first
+ * detached; each scope once. Threads: the one that attached.
+ */
 SPY_API void spy_context_detach(struct spy_context_scope scope);
 
 /** Gives up a captured context. NULL is a no-op. Threads: any. */
 SPY_API void spy_context_release(struct spy_context *ctx);
 
 /**
- * Starts a new context in this thread, for work that no HTTP request began (a job, a test). A correlation id that is
- * NULL or not [A-Za-z0-9._-]{1,128} is replaced by a new UUID; a traceparent that is NULL or not valid by W3C Trace
- * Context (https://www.w3.org/TR/trace-context/#traceparent-header) by a new trace id. End it with
- * spy_context_detach(). Threads: any.
+ * Starts a new context in this thread, for work that no HTTP request began (a job, a test). A
+ * correlation id that is NULL or not [A-Za-z0-9._-]{1,128} is replaced by a new UUID; a traceparent
+ * that is NULL or not valid by W3C Trace Context
+ * (https://www.w3.org/TR/trace-context/#traceparent-header) by a new trace id. The innermost span
+ * is the caller's, as traceparent named it, or none. Where there is no memory the thread has no
+ * context until detach, and that is counted. End it with spy_context_detach(). Threads: any.
  */
-SPY_API struct spy_context_scope spy_context_begin(const char *correlation_id, const char *traceparent);
+SPY_API struct spy_context_scope spy_context_begin(const char *correlation_id,
+                                                   const char *traceparent);
 
-/** This thread's correlation id, "" where there is none. Returns a string valid until the context changes. */
+/** This thread's correlation id, "" where there is none. Returns a string valid until the context
+ * changes. */
 SPY_API const char *spy_correlation_id(void);
 
 /** Writes this thread's trace id in hex, or "" where there is none. */
@@ -68,16 +83,21 @@ SPY_API void spy_trace_id(char ret[SPY_TRACE_ID_LEN + 1]);
 /** Writes the innermost span's id in hex, or "" where there is none. */
 SPY_API void spy_span_id(char ret[SPY_SPAN_ID_LEN + 1]);
 
-/** Writes the traceparent to send with an outgoing call, or "" where there is no context. */
+/**
+ * Writes the traceparent to send with an outgoing call, or "" where there is no context. Its parent
+ * is the innermost span; outside of all spans, an id made up for this call.
+ */
 SPY_API void spy_traceparent(char ret[SPY_TRACEPARENT_LEN + 1]);
 
 /**
- * Adds a field to every record made under this context from here on, in this thread and in contexts captured
- * from it later; the same key again replaces it. Copies. Ends with the context. Without a context: a no-op.
+ * Adds a field to every record made under this context from here on, in this thread and in contexts
+ * captured from it later; the same key again replaces it. Copies; a string is cut at
+ * SPY_BOUND_STR_MAX. Ends with the context. An array of addresses cannot be bound. Without a
+ * context: a no-op. Threads: any.
  */
 SPY_API void spy_bind(struct spy_field field);
 
-/** Takes a bound field out again. */
+/** Takes a bound field out again. Threads: any. */
 SPY_API void spy_unbind(const char *key);
 
 SPY_END_DECLS

@@ -16,7 +16,8 @@ SPY_BEGIN_DECLS
 
 #define SPYGLASS_VERSION "0.1.0"
 
-/** Changes whenever a public struct or inline function changes; spy_start() checks it against the library's. */
+/** Changes whenever a public struct or inline function changes; spy_start() checks it against the
+ * library's. */
 #define SPY_ABI 1
 
 enum spy_log_format {
@@ -35,53 +36,71 @@ enum spy_level {
     SPY_LEVEL_OFF, /**< as an option: no lines at all */
 };
 
-/** Zero means the default everywhere. Strings are copied by spy_start(). */
+/**
+ * Zero means the default everywhere. Strings are copied by spy_start(); service, environment and
+ * release hold at most 128 bytes of UTF-8.
+ */
 struct spy_options {
-    const char *service;         /**< name of the service; default: the program's name */
-    const char *environment;     /**< "production", "staging", …; default: left out */
-    const char *release;         /**< version of the service; default: left out */
-    const char *state_dir;       /**< directory for what must outlive the process; created 0700; guarded by
-                                      one lock, so that a second process gets -EBUSY; default: none */
-    const char *admin;           /**< "HOST:PORT" of the admin server, port 0 for any; default: no server.
-                                      Beyond loopback it needs `admin_token` */
-    const char *admin_token;     /**< bearer token of the admin server; never printed */
-    int log_fd;                  /**< where log lines go; 0 means 1, stdout */
-    enum spy_log_format log_format;
-    enum spy_level log_level;    /**< lines below it are not made */
-    unsigned full_wait_ms;       /**< how long a caller waits for room before its line is dropped and counted;
-                                      default 100 */
-    unsigned resource_period_s;  /**< period of the `resource_usage` sampler, 1 to 3600; default: no sampler */
-    const char *resource_disk;   /**< mount point that `resource_usage{disk}` looks at; default "/" */
+    const char *service;     /**< name of the service; default: the program's name */
+    const char *environment; /**< "production", "staging", …; default: left out */
+    const char *release;     /**< version of the service; default: left out */
+    const char *state_dir;   /**< directory for what must outlive the process; created 0700 in a
+                                parent that   exists; guarded by one lock, so that a second process gets
+                                -EBUSY;   default: none */
+    const char *admin; /**< "HOST:PORT" of the admin server, port 0 for any; default: no server.
+                            Beyond loopback it needs `admin_token` */
+    const char *admin_token; /**< bearer token of the admin server; never printed */
+    int log_fd;              /**< where log lines go, duplicated; 0 means 1, stdout */
+    enum spy_log_format
+        log_format; /**< default: SPY_LOG_FORMAT (auto, json, console), else auto. The console form
+                         has colours on a terminal, unless NO_COLOR is set */
+    enum spy_level log_level; /**< lines below it are not made; default: SPY_LOG_LEVEL (debug, info,
+                                 warn, error, off), else info */
+    unsigned full_wait_ms;    /**< how long a caller waits for room before its line is dropped and
+                                 counted, 1 to    60000; default: SPY_FULL_WAIT_MS, else 100 */
+    unsigned resource_period_s; /**< period of the `resource_usage` sampler, 1 to 3600; default: no
+                                   sampler */
+    const char *resource_disk; /**< mount point that `resource_usage{disk}` looks at; default "/" */
 };
 
 /**
- * Starts the library: the pump, and whatever else `opts` asks for.
- * Returns 0 or: -EALREADY (started before; the first start goes on untouched), -EINVAL (an option is out of
- * range; a line on `spy_start_error()` says which), -EBUSY (state_dir belongs to a live process),
- * -EADDRINUSE (the admin port is taken), -EACCES (state_dir, or a port beyond loopback with no token),
- * -ENOTSUP (a part that this build left out), -ENOMEM. On failure nothing runs and the host goes on:
- * instrumentation stays safe. Threads: one at a time.
+ * Starts the library: the pump, and whatever else `opts` asks for; NULL asks for nothing else. What
+ * is in force then is logged once, as `spyglass_started`. Returns 0 or: -EALREADY (started before;
+ * the first start goes on untouched), -EINVAL (an option or its environment variable is out of
+ * range), -EBADF (log_fd is not open for writing), -EBUSY (state_dir belongs to a live process),
+ * -EADDRINUSE (the admin port is taken), -EACCES (state_dir, or a port beyond loopback with no
+ * token), -ENOTSUP (a part that this build left out), -ENOMEM, -EAGAIN (no thread to be had), or
+ * what else the system said to state_dir or the admin port. spy_start_error() says it in a
+ * sentence. On failure nothing runs and the host goes on: instrumentation stays safe. Threads: any.
  */
 #define spy_start(...) spy__start((__VA_ARGS__), SPY_ABI)
 SPY_API SPY_CHECK int spy__start(const struct spy_options *opts, unsigned abi);
 
 /**
  * What the last failed spy_start() of this thread had against its options, as one English sentence;
- * "" after a success. Returns a string that lives until the thread's next spy_start(). Threads: any.
+ * "" after a success. Returns a string that lives until the thread's next spy_start(). Threads:
+ * any.
  */
 SPY_API const char *spy_start_error(void);
 
 /**
- * Publishes what was logged, closes the admin server and ends the pump, within timeout_ms; returns 0, or
- * -ETIMEDOUT when lines were left unwritten (they are counted). Instrumentation may go on in other threads; its log
- * lines are then dropped and counted. A spy_start() may follow. Threads: one at a time.
+ * Publishes what was logged, closes the admin server and ends the pump, within timeout_ms; returns
+ * 0, or -ETIMEDOUT when lines were left unwritten (they are counted). Instrumentation may go on in
+ * other threads; its log lines are then dropped and counted. A spy_start() may follow. Without a
+ * start: a no-op. Threads: any.
+ *
+ * fork(): the child has no pump, admin server or sampler. It may go on to log: its lines are
+ * written by its callers, at once. It does not hold state_dir. A spy_stop() in the child gives up
+ * its copy alone; a spy_start() may follow.
  */
 SPY_API int spy_stop(unsigned timeout_ms);
 
-/** The admin server's port in use (for `admin = "127.0.0.1:0"`), or 0 where there is none. Threads: any. */
+/** The admin server's port in use (for `admin = "127.0.0.1:0"`), or 0 where there is none. Threads:
+ * any. */
 SPY_API uint16_t spy_admin_port(void);
 
-/** Tells the admin server's /readyz that the host is ready (or not, any more). Not ready at start. Threads: any. */
+/** Tells the admin server's /readyz that the host is ready (or not, any more). Not ready at start.
+ * Threads: any. */
 SPY_API void spy_ready(int ready);
 
 SPY_END_DECLS

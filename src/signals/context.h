@@ -1,0 +1,24 @@
+// What a record takes from its thread's context.
+#ifndef SIGNALS_CONTEXT_H
+#define SIGNALS_CONTEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "spyglass/context.h"
+
+// Borrows from the thread's context: valid until the thread changes it.
+struct spy__context_view {
+    const char *correlation_id; // "" for none
+    uint64_t trace_hi, trace_lo, span_id;
+    const struct spy_field *bound;
+    size_t bound_count;
+};
+
+struct spy__context_view spy__context_view(void);
+
+// The thread's innermost span. Without a context too: spans then have ids, but no trace.
+uint64_t spy__context_span(void);
+void spy__context_set_span(uint64_t span_id);
+
+#endif

@@ -1,0 +1,355 @@
+// Operations: one registration gives up to four families; one begin and end feeds them, keeps the
+// innermost span of the thread's context, and makes a line on failure.
+//
+// An operation's state is made once, under `mu`, by whoever comes first, and released into
+// operation->state; from then on it is const. It is never freed: families live as long as the
+// process. A registration that fails for good leaves a state whose handles are zero, so that the
+// host's calls stay no-ops; one that had no memory is tried again.
+
+#include "spyglass/span.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "metrics/dropped.h"
+#include "record/record.h"
+#include "signals/context.h"
+#include "spyglass/log.h"
+
+#define LABELS_MAX (SPY_LABELS_MAX - 1)
+
+// Which of the operation's labels a metric carries, in the metric's order.
+struct subset {
+    unsigned char count;
+    unsigned char index[LABELS_MAX];
+};
+
+struct spy__operation_state {
+    int error; // what registration returned
+    size_t label_count;
+    struct spy_histogram seconds;
+    struct spy_counter total, success, failures;
+    struct subset seconds_labels, total_labels, success_labels, failures_labels;
+};
+
+static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
+
+static size_t count_labels(const struct spy_operation *operation)
+{
+    size_t n = 0;
+    while (n < LABELS_MAX && operation->labels[n]) {
+        n++;
+    }
+    return n;
+}
+
+// Finds the metric's labels among the operation's; none listed means all. 0 or -EINVAL.
+static int find_subset(struct subset *ret, const struct spy_operation *operation,
+                       const struct spy_metric *metric)
+{
+    const size_t known = count_labels(operation);
+    *ret = (struct subset){ 0 };
+    if (!metric->labels[0]) {
+        for (size_t i = 0; i < known; i++) {
+            ret->index[ret->count++] = (unsigned char)i;
+        }
+        return 0;
+    }
+    for (size_t i = 0; i < SPY_LABELS_MAX && metric->labels[i]; i++) {
+        size_t at = 0;
+        while (at < known && strcmp(operation->labels[at], metric->labels[i]) != 0) {
+            at++;
+        }
+        if (at == known || ret->count == LABELS_MAX) {
+            return -EINVAL;
+        }
+        ret->index[ret->count++] = (unsigned char)at;
+    }
+    return 0;
+}
+
+// The metric as it is registered: with the labels that it really carries.
+static struct spy_metric with_labels(const struct spy_operation *operation,
+                                     const struct spy_metric *metric, const struct subset *subset,
+                                     const char *last)
+{
+    struct spy_metric full = *metric;
+    memset(full.labels, 0, sizeof(full.labels));
+    size_t n = 0;
+    for (; n < subset->count; n++) {
+        full.labels[n] = operation->labels[subset->index[n]];
+    }
+    if (last) {
+        full.labels[n] = last;
+    }
+    return full;
+}
+
+static int register_counter(struct spy_counter *ret, struct subset *labels,
+                            const struct spy_operation *operation, const struct spy_metric *metric,
+                            const char *last_label)
+{
+    if (!metric->name) {
+        return 0;
+    }
+    int err = find_subset(labels, operation, metric);
+    if (err == 0) {
+        struct spy_metric full = with_labels(operation, metric, labels, last_label);
+        err = spy_counter_register(ret, &full);
+    }
+    return err;
+}
+
+static int register_seconds(struct spy__operation_state *state,
+                            const struct spy_operation *operation)
+{
+    if (!operation->seconds.name) {
+        return 0;
+    }
+    int err = find_subset(&state->seconds_labels, operation, &operation->seconds);
+    if (err == 0) {
+        struct spy_metric full =
+            with_labels(operation, &operation->seconds, &state->seconds_labels, NULL);
+        err = spy_histogram_register(&state->seconds, &full);
+    }
+    return err;
+}
+
+static int register_all(struct spy__operation_state *state, const struct spy_operation *operation)
+{
+    state->label_count = count_labels(operation);
+    for (size_t i = 0; i < state->label_count; i++) {
+        if (strcmp(operation->labels[i], "error_type") == 0) {
+            return -EINVAL;
+        }
+    }
+    int err = operation->name && operation->name[0] ? 0 : -EINVAL;
+    if (err == 0) {
+        err = register_seconds(state, operation);
+    }
+    if (err == 0) {
+        err = register_counter(&state->total, &state->total_labels, operation, &operation->total,
+                               NULL);
+    }
+    if (err == 0) {
+        err = register_counter(&state->success, &state->success_labels, operation,
+                               &operation->success, NULL);
+    }
+    if (err == 0) {
+        err = register_counter(&state->failures, &state->failures_labels, operation,
+                               &operation->failures, "error_type");
+    }
+    return err;
+}
+
+// The operation's state, made at the first call; NULL when there is no memory for it now.
+static struct spy__operation_state *state_of(struct spy_operation *operation)
+{
+    struct spy__operation_state *state = __atomic_load_n(&operation->state, __ATOMIC_ACQUIRE);
+    if (SPY__LIKELY(state != NULL)) {
+        return state;
+    }
+    pthread_mutex_lock(&mu);
+    state = __atomic_load_n(&operation->state, __ATOMIC_RELAXED);
+    if (!state && (state = calloc(1, sizeof(*state)))) {
+        int err = register_all(state, operation);
+        if (err == -ENOMEM) {
+            free(state);
+            state = NULL;
+        } else if (err != 0) {
+            *state = (struct spy__operation_state){ .error = err };
+        }
+        __atomic_store_n(&operation->state, state, __ATOMIC_RELEASE);
+    }
+    pthread_mutex_unlock(&mu);
+    return state;
+}
+
+int spy_operation_register(struct spy_operation *operation)
+{
+    if (!operation) {
+        return -EINVAL;
+    }
+    const struct spy__operation_state *state = state_of(operation);
+    return state ? state->error : -ENOMEM;
+}
+
+// Picks the subset's values. False where one is NULL and none may be.
+static bool pick(const char *ret[SPY_LABELS_MAX], const struct subset *subset,
+                 const char *const values[], bool none_null)
+{
+    for (size_t i = 0; i < subset->count; i++) {
+        const char *value = values[subset->index[i]];
+        if (!value && none_null) {
+            return false;
+        }
+        ret[i] = value ? value : "";
+    }
+    return true;
+}
+
+// The child of these values; a family without labels is its own child.
+static struct spy_counter counter_child(struct spy_counter family, const char *const values[],
+                                        size_t n)
+{
+    return family.family && n > 0 ? spy__counter_with(family, values, n) : family;
+}
+
+static struct spy_histogram histogram_child(struct spy_histogram family, const char *const values[],
+                                            size_t n)
+{
+    return family.family && n > 0 ? spy__histogram_with(family, values, n) : family;
+}
+
+int spy_operation_declare(struct spy_operation *operation, const char *const values[], size_t n,
+                          const char *const error_types[])
+{
+    int err = spy_operation_register(operation);
+    if (err != 0) {
+        return err;
+    }
+    const struct spy__operation_state *state = operation->state;
+    if (n != state->label_count) {
+        return -EINVAL;
+    }
+    const char *v[SPY_LABELS_MAX];
+    if (pick(v, &state->seconds_labels, values, true)) {
+        (void)histogram_child(state->seconds, v, state->seconds_labels.count);
+    }
+    if (pick(v, &state->total_labels, values, true)) {
+        (void)counter_child(state->total, v, state->total_labels.count);
+    }
+    if (pick(v, &state->success_labels, values, true)) {
+        (void)counter_child(state->success, v, state->success_labels.count);
+    }
+    if (pick(v, &state->failures_labels, values, true)) {
+        const size_t count = state->failures_labels.count;
+        for (size_t i = 0; error_types && error_types[i]; i++) {
+            v[count] = error_types[i];
+            (void)counter_child(state->failures, v, count + 1);
+        }
+    }
+    return 0;
+}
+
+struct spy_span spy__begin(struct spy_operation *operation, const char *const values[], size_t n)
+{
+    struct spy_span span = { 0 };
+    if (!operation) {
+        return span;
+    }
+    if (!state_of(operation)) {
+        spy__dropped(SPY__SIGNAL_SPAN, SPY__DROP_MEMORY, 1);
+        return span;
+    }
+    for (size_t i = 0; i < n && i < LABELS_MAX; i++) {
+        span.values[i] = values[i];
+    }
+    span.operation = operation;
+    span.parent_id = spy__context_span();
+    span.span_id = spy__random_id();
+    spy__context_set_span(span.span_id);
+    span.start_ns = spy__monotonic_ns();
+    return span;
+}
+
+void spy_span_label(struct spy_span *span, const char *label, const char *value)
+{
+    if (!span || !span->operation || !label) {
+        return;
+    }
+    for (size_t i = 0; i < LABELS_MAX && span->operation->labels[i]; i++) {
+        if (strcmp(span->operation->labels[i], label) == 0) {
+            span->values[i] = value;
+            return;
+        }
+    }
+}
+
+double spy_span_seconds(const struct spy_span *span)
+{
+    if (!span || !span->operation) {
+        return 0;
+    }
+    // Divided, not multiplied by 1e-9: the quotient is the double nearest to the decimal, and
+    // prints short.
+    uint64_t now_ns = spy__monotonic_ns();
+    return now_ns > span->start_ns ? (double)(now_ns - span->start_ns) / 1e9 : 0;
+}
+
+// Fields of the failure line that the operation's labels must not take the place of.
+static const char *line_key(const char *label)
+{
+    static const char *const taken[][2] = { { "operation", "operation_" },
+                                            { "error_message", "error_message_" },
+                                            { "duration_seconds", "duration_seconds_" } };
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++) {
+        if (strcmp(label, taken[i][0]) == 0) {
+            return taken[i][1];
+        }
+    }
+    return label;
+}
+
+static void write_failure(const struct spy_span *span, struct spy_outcome outcome, double seconds)
+{
+    const struct spy_operation *operation = span->operation;
+    struct spy_field fields[LABELS_MAX + 4];
+    size_t n = 0;
+    fields[n++] = spy_str("operation", operation->name);
+    for (size_t i = 0; i < LABELS_MAX && operation->labels[i]; i++) {
+        fields[n++] = spy_str(line_key(operation->labels[i]), span->values[i]);
+    }
+    fields[n++] = spy_str("error_type", outcome.error_type);
+    fields[n++] = spy_str("error_message", outcome.message);
+    fields[n++] = spy_double("duration_seconds", seconds);
+    spy__log(SPY_LEVEL_WARN, NULL, "operation_failed", fields, n);
+}
+
+static void count_outcome(const struct spy__operation_state *state, const struct spy_span *span,
+                          struct spy_outcome outcome, double seconds)
+{
+    const char *v[SPY_LABELS_MAX];
+    if (state->seconds.family) {
+        pick(v, &state->seconds_labels, span->values, false);
+        spy_histogram_observe(histogram_child(state->seconds, v, state->seconds_labels.count),
+                              seconds);
+    }
+    if (state->total.family) {
+        pick(v, &state->total_labels, span->values, false);
+        spy_counter_inc(counter_child(state->total, v, state->total_labels.count));
+    }
+    if (!outcome.error_type && state->success.family) {
+        pick(v, &state->success_labels, span->values, false);
+        spy_counter_inc(counter_child(state->success, v, state->success_labels.count));
+    }
+    if (outcome.error_type && state->failures.family) {
+        pick(v, &state->failures_labels, span->values, false);
+        v[state->failures_labels.count] = outcome.error_type;
+        spy_counter_inc(counter_child(state->failures, v, state->failures_labels.count + 1u));
+    }
+}
+
+void spy_end(struct spy_span *span, struct spy_outcome outcome)
+{
+    if (!span || !span->operation) {
+        return;
+    }
+    const struct spy_operation *operation = span->operation;
+    double seconds = spy_span_seconds(span);
+    count_outcome(operation->state, span, outcome, seconds);
+    if (outcome.error_type && !operation->no_failure_line && spy_log_enabled(SPY_LEVEL_WARN)) {
+        write_failure(span, outcome, seconds);
+    }
+    // A span that is no longer the innermost (its context was detached meanwhile) leaves things as
+    // they are.
+    if (spy__context_span() == span->span_id) {
+        spy__context_set_span(span->parent_id);
+    }
+    span->operation = NULL;
+}
