@@ -1,0 +1,274 @@
+#include "serve/admin.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "encode/prom_text.h"
+#include "serve/access.h"
+#include "serve/scrape.h"
+
+// A Prometheus, its spare, a console and the probes of an orchestrator, several times over.
+#define ADMIN_CONNECTIONS_MAX 64u
+// Headers of a request and of its answer; a scraper sends a few hundred bytes.
+#define ADMIN_CONNECTION_BYTES (16u * 1024)
+// Longer than the usual scrape interval, so that a scraper keeps its connection.
+#define ADMIN_TIMEOUT_S 75u
+#define SCRAPES_MAX 4u
+#define LISTEN_BACKLOG 64
+
+struct spy__admin {
+    struct MHD_Daemon *daemon;
+    struct spy__slots scrapes;
+    bool (*ready)(void);
+    uint16_t port;
+    char token[];
+};
+
+// ---- answers
+// --------------------------------------------------------------------------------------------------------
+
+static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status,
+                              struct MHD_Response *response, const char *content_type)
+{
+    if (!response) {
+        return MHD_NO; // no memory: the connection closes
+    }
+    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    if (status == MHD_HTTP_METHOD_NOT_ALLOWED) {
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    } else if (status == MHD_HTTP_UNAUTHORIZED) {
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+    } else if (status == MHD_HTTP_SERVICE_UNAVAILABLE) {
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+    }
+    enum MHD_Result result = MHD_queue_response(connection, status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned status,
+                                   const char *text)
+{
+    return answer(
+        connection, status,
+        MHD_create_response_from_buffer(strlen(text), (void *)text, MHD_RESPMEM_PERSISTENT),
+        "text/plain; charset=utf-8");
+}
+
+static enum MHD_Result answer_metrics(struct spy__admin *admin, struct MHD_Connection *connection)
+{
+    uint64_t timeout_ns = spy__scrape_timeout_ns(MHD_lookup_connection_value(
+        connection, MHD_HEADER_KIND, "X-Prometheus-Scrape-Timeout-Seconds"));
+    if (!spy__slots_take(&admin->scrapes, timeout_ns)) {
+        return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "Too many scrapes at once.\n");
+    }
+    struct MHD_Response *response = spy__scrape_response(&admin->scrapes);
+    if (!response) {
+        spy__slots_give(&admin->scrapes);
+    }
+    return answer(connection, MHD_HTTP_OK, response, SPY__PROM_TEXT_TYPE);
+}
+
+// ---- who may
+// --------------------------------------------------------------------------------------------------------
+
+struct seen {
+    struct spy__access_request request;
+    unsigned hosts, authorizations;
+};
+
+static enum MHD_Result look_at_header(void *arg, enum MHD_ValueKind kind, const char *name,
+                                      const char *value)
+{
+    struct seen *seen = arg;
+    (void)kind;
+    if (strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0) {
+        seen->request.host = ++seen->hosts == 1 ? value : NULL;
+    } else if (strcasecmp(name, MHD_HTTP_HEADER_AUTHORIZATION) == 0) {
+        seen->request.authorization = ++seen->authorizations == 1 ? value : NULL;
+    } else if (spy__header_is_forwarding(name)) {
+        seen->request.forwarded = true;
+    }
+    return MHD_YES;
+}
+
+static enum spy__access check_access(const struct spy__admin *admin,
+                                     struct MHD_Connection *connection)
+{
+    struct seen seen = { 0 };
+    const union MHD_ConnectionInfo *peer =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    seen.request.peer = peer ? peer->client_addr : NULL;
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, look_at_header, &seen);
+    return spy__access_check(&seen.request, admin->token);
+}
+
+// ---- requests
+// -------------------------------------------------------------------------------------------------------
+
+static enum MHD_Result route(struct spy__admin *admin, struct MHD_Connection *connection,
+                             const char *path, const char *method)
+{
+    bool metrics = strcmp(path, "/metrics") == 0;
+    bool health = strcmp(path, "/healthz") == 0;
+    bool ready = strcmp(path, "/readyz") == 0;
+    if (!metrics && !health && !ready) {
+        return answer_text(connection, MHD_HTTP_NOT_FOUND,
+                           "There is /metrics, /healthz and /readyz.\n");
+    }
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
+        return answer_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "Only GET and HEAD.\n");
+    }
+    if (metrics) {
+        return answer_metrics(admin, connection);
+    }
+    if (ready && admin->ready && !admin->ready()) {
+        return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "not ready\n");
+    }
+    return answer_text(connection, MHD_HTTP_OK, "ok\n");
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *path,
+                                  const char *method, const char *version, const char *upload_data,
+                                  size_t *upload_data_size, void **slot)
+{
+    static const char begun;
+    struct spy__admin *admin = arg;
+    (void)version;
+    (void)upload_data;
+    if (!*slot) {
+        *slot = (void *)&begun;
+        return MHD_YES; // an answer now would close the connection
+    }
+    if (*upload_data_size > 0) {
+        return MHD_NO; // nothing here takes a body
+    }
+    switch (check_access(admin, connection)) {
+    case SPY__ACCESS_GRANTED:
+        return route(admin, connection, path, method);
+    case SPY__ACCESS_TOKEN_WANTED:
+        return answer_text(connection, MHD_HTTP_UNAUTHORIZED, "A bearer token is required.\n");
+    case SPY__ACCESS_FORBIDDEN:
+        break;
+    }
+    return answer_text(connection, MHD_HTTP_FORBIDDEN,
+                       "Only from this machine, without a proxy.\n");
+}
+
+// ---- start and stop
+// -------------------------------------------------------------------------------------------------
+
+static int say(char error[SPY__ADMIN_ERROR_MAX], int rc, const char *address, const char *what)
+{
+    snprintf(error, SPY__ADMIN_ERROR_MAX, "The admin server cannot listen on %.64s: %s.", address,
+             what);
+    return rc;
+}
+
+static int listen_on(int *ret_fd, uint16_t *ret_port, const struct spy__admin_options *options,
+                     char *error)
+{
+    struct sockaddr_storage address;
+    socklen_t len;
+    int on = 1;
+    if (spy__address_parse(options->address, &address, &len) != 0) {
+        return say(error, -EINVAL, options->address,
+                   "it takes HOST:PORT with a numeric IPv4 address, an IPv6 one in brackets, or "
+                   "localhost");
+    }
+    if (!spy__address_is_loopback((struct sockaddr *)&address) &&
+        (!options->token || !options->token[0])) {
+        return say(error, -EACCES, options->address,
+                   "beyond loopback it needs a token (admin_token)");
+    }
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        int rc = -errno;
+        return say(error, rc, options->address, strerror(-rc));
+    }
+    // A restart must not wait for the last one's connections to time out.
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (bind(fd, (struct sockaddr *)&address, len) != 0 || listen(fd, LISTEN_BACKLOG) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
+        int rc = -errno;
+        close(fd);
+        return say(error, rc, options->address,
+                   rc == -EADDRINUSE ? "another process has this port" : strerror(-rc));
+    }
+    // The port lies at the same place in both families' addresses.
+    *ret_port = ntohs(((const struct sockaddr_in *)(const void *)&address)->sin_port);
+    *ret_fd = fd;
+    return 0;
+}
+
+// Its threads inherit the mask of this one.
+static struct MHD_Daemon *start_with_signals_blocked(struct spy__admin *admin, int fd)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    struct MHD_Daemon *daemon = MHD_start_daemon(
+        MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION, 0, NULL, NULL, on_request,
+        admin, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, ADMIN_CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, ADMIN_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)ADMIN_CONNECTION_BYTES, MHD_OPTION_END);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return daemon;
+}
+
+int spy__admin_start(struct spy__admin **ret, const struct spy__admin_options *options,
+                     char error[SPY__ADMIN_ERROR_MAX])
+{
+    const char *token = options->token ? options->token : "";
+    uint16_t port = 0;
+    int fd = -1;
+    int rc = listen_on(&fd, &port, options, error);
+    if (rc != 0) {
+        return rc;
+    }
+    struct spy__admin *admin = calloc(1, sizeof(*admin) + strlen(token) + 1);
+    if (!admin) {
+        close(fd);
+        return say(error, -ENOMEM, options->address, "no memory");
+    }
+    admin->port = port;
+    admin->ready = options->ready;
+    memcpy(admin->token, token, strlen(token));
+    spy__slots_init(&admin->scrapes, SCRAPES_MAX);
+    admin->daemon = start_with_signals_blocked(admin, fd);
+    if (!admin->daemon) {
+        close(fd);
+        spy__slots_done(&admin->scrapes);
+        free(admin);
+        return say(error, -ENOMEM, options->address, "no memory or no thread");
+    }
+    *ret = admin;
+    return 0;
+}
+
+uint16_t spy__admin_port(const struct spy__admin *admin)
+{
+    return admin ? admin->port : 0;
+}
+
+void spy__admin_stop(struct spy__admin *admin)
+{
+    if (admin) {
+        spy__slots_close(&admin->scrapes);
+        MHD_stop_daemon(admin->daemon);
+        spy__slots_done(&admin->scrapes);
+        explicit_bzero(admin->token, strlen(admin->token));
+        free(admin);
+    }
+}

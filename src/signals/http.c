@@ -1,0 +1,345 @@
+// HTTP middleware: one request becomes a context, an operation, sizes, an in-flight gauge and one
+// log line.
+//
+// A request is an operation (signals/span.c) with the labels method, route and status, so that its
+// latency and count go the way of all others. What differs: its time ends when the answer is ready
+// (spy_http_answered()), not when it has been sent; and it may travel: spy_http_leave() captures
+// its context, spy_http_enter() attaches that on another thread.
+//
+// Threads: a request belongs to one thread at a time and needs no lock. The metrics are registered
+// once under `mu` and published by the release store of `operation_in_use`; all before it is const
+// after that.
+
+#define SPY_MODULE "http"
+#include "spyglass/http.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "spyglass/log.h"
+#include "spyglass/metrics.h"
+
+#include "base/clock.h"
+#include "base/stack.h"
+#include "base/utf8.h"
+#include "metrics/dropped.h"
+#include "record/pump.h"
+
+// Frames of a traceback: enough to leave any handler of a host, and short enough for a line.
+#define TRACEBACK_MAX 32
+#define ERROR_TYPE_MAX 64
+#define ERROR_MESSAGE_MAX 512
+
+struct spy_http {
+    struct spy_span span;
+    struct spy_context_scope scope; // while attached
+    struct spy_context *left;       // while not attached: what spy_http_enter() puts back
+    bool attached;
+    bool failed;
+    bool answered;
+    const char *method; // static
+    const char *route;  // static
+    int status;
+    char status_text[4];
+    uint64_t start_ns, answered_ns;
+    uint64_t received_bytes, answer_bytes;
+    char correlation_id[SPY_CORRELATION_MAX + 1];
+    char error_type[ERROR_TYPE_MAX + 1];
+    char error_message[ERROR_MESSAGE_MAX + 1];
+    uintptr_t traceback[TRACEBACK_MAX];
+    size_t traceback_len;
+};
+
+// ---- metrics
+// --------------------------------------------------------------------------------------------------------
+
+static struct spy_operation default_operation = {
+    .name = "http_request",
+    .labels = SPY_LABELS("method", "route", "status"),
+    .seconds = { "http_request_duration_seconds", "Time to answer an HTTP request" },
+    .total = { "http_requests_total", "HTTP requests answered" },
+    .no_failure_line = 1,
+};
+
+static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
+static struct spy_operation *operation_in_use; // atomic; NULL until registered
+static struct spy_gauge in_flight;
+static struct spy_histogram request_bytes;
+static struct spy_histogram response_bytes;
+
+// Powers of four from 64 bytes to 16 MiB: an empty JSON object falls below, a long upload above.
+#define SIZE_BUCKETS                                                                               \
+    SPY_BUCKETS(64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216)
+
+static int register_sizes(void)
+{
+    int rc = spy_gauge_register(
+        &in_flight, &(struct spy_metric){ .name = "http_requests_in_flight",
+                                          .help = "HTTP requests begun and not yet ended" });
+    if (rc == 0) {
+        rc = spy_histogram_register(
+            &request_bytes, &(struct spy_metric){ .name = "http_request_size_bytes",
+                                                  .help = "Bytes of the bodies of HTTP requests",
+                                                  .labels = SPY_LABELS("method", "route"),
+                                                  .buckets = SIZE_BUCKETS });
+    }
+    if (rc == 0) {
+        rc = spy_histogram_register(
+            &response_bytes, &(struct spy_metric){ .name = "http_response_size_bytes",
+                                                   .help = "Bytes of the bodies of HTTP responses",
+                                                   .labels = SPY_LABELS("method", "route"),
+                                                   .buckets = SIZE_BUCKETS });
+    }
+    return rc;
+}
+
+// Called under mu.
+static int use_operation(struct spy_operation *operation)
+{
+    int rc = spy_operation_register(operation);
+    if (rc == 0) {
+        rc = register_sizes();
+    }
+    if (rc == 0) {
+        __atomic_store_n(&operation_in_use, operation, __ATOMIC_RELEASE);
+    }
+    return rc;
+}
+
+static bool has_http_labels(const struct spy_operation *operation)
+{
+    static const char *const wanted[] = { "method", "route", "status" };
+    for (size_t i = 0; i < 3; i++) {
+        if (!operation->labels[i] || strcmp(operation->labels[i], wanted[i]) != 0) {
+            return false;
+        }
+    }
+    return operation->labels[3] == NULL;
+}
+
+int spy_http_register(struct spy_operation *operation)
+{
+    if (!operation || !has_http_labels(operation)) {
+        return -EINVAL;
+    }
+    pthread_mutex_lock(&mu);
+    struct spy_operation *in_use = __atomic_load_n(&operation_in_use, __ATOMIC_RELAXED);
+    int rc = -EEXIST;
+    if (!in_use) {
+        operation->no_failure_line = 1; // request_failed is its line
+        rc = use_operation(operation);
+    }
+    pthread_mutex_unlock(&mu);
+    return rc;
+}
+
+// The operation in use, the library's own where the host has none.
+static struct spy_operation *get_operation(int *rc)
+{
+    *rc = 0;
+    struct spy_operation *operation = __atomic_load_n(&operation_in_use, __ATOMIC_ACQUIRE);
+    if (SPY__UNLIKELY(!operation)) {
+        pthread_mutex_lock(&mu);
+        operation = __atomic_load_n(&operation_in_use, __ATOMIC_RELAXED);
+        if (!operation) {
+            operation = &default_operation;
+            *rc = use_operation(operation);
+        }
+        pthread_mutex_unlock(&mu);
+    }
+    return operation;
+}
+
+// RFC 9110 section 9.3, and PATCH (RFC 5789): methods are case-sensitive.
+static const char *method_label(const char *method)
+{
+    static const char *const known[] = { "GET",     "HEAD",    "POST",  "PUT",  "DELETE",
+                                         "CONNECT", "OPTIONS", "TRACE", "PATCH" };
+    for (size_t i = 0; method && i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcmp(method, known[i]) == 0) {
+            return known[i];
+        }
+    }
+    return "other";
+}
+
+int spy_http_declare(const char *method, const char *route, const int statuses[])
+{
+    int rc;
+    struct spy_operation *operation = get_operation(&rc);
+    method = method_label(method);
+    (void)spy_histogram_with(request_bytes, method, route);
+    (void)spy_histogram_with(response_bytes, method, route);
+    for (size_t i = 0; rc == 0 && statuses && statuses[i] != 0; i++) {
+        char status[4];
+        if (statuses[i] < 100 || statuses[i] > 999) {
+            return -EINVAL;
+        }
+        snprintf(status, sizeof(status), "%d", statuses[i]);
+        const char *const values[] = { method, route, status };
+        rc = spy_operation_declare(operation, values, 3, NULL);
+    }
+    return rc;
+}
+
+// ---- a request's life
+// -----------------------------------------------------------------------------------------------
+
+struct spy_http *spy_http_begin(const struct spy_http_request *request)
+{
+    struct spy_http *http = calloc(1, sizeof(*http));
+    if (!http) {
+        spy__dropped(SPY__SIGNAL_HTTP, SPY__DROP_MEMORY, 1);
+        return NULL;
+    }
+    int rc;
+    struct spy_operation *operation = get_operation(&rc);
+    if (rc != 0) {
+        spy__dropped(SPY__SIGNAL_HTTP, SPY__DROP_MEMORY,
+                     1); // its metrics are zero handles: its line still comes
+    }
+    const char *path = request->path ? request->path : "";
+    http->start_ns = spy__monotonic_ns();
+    http->method = method_label(request->method);
+    http->route = "unmatched";
+    http->received_bytes = request->body_bytes;
+    http->scope = spy_context_begin(request->correlation_id, request->traceparent);
+    http->attached = true;
+    snprintf(http->correlation_id, sizeof(http->correlation_id), "%s", spy_correlation_id());
+    spy_bind(spy_strn("path", path, strcspn(path, "?")));
+    spy_bind(spy_str("method", request->method ? request->method : ""));
+    http->span = spy_begin(operation, http->method, NULL, NULL);
+    spy_gauge_inc(in_flight);
+    return http;
+}
+
+void spy_http_leave(struct spy_http *http)
+{
+    if (http && http->attached) {
+        http->left = spy_context_capture();
+        spy_context_detach(http->scope);
+        http->attached = false;
+    }
+}
+
+void spy_http_enter(struct spy_http *http)
+{
+    if (http && !http->attached) {
+        http->scope = spy_context_attach(http->left);
+        spy_context_release(http->left);
+        http->left = NULL;
+        http->attached = true;
+    }
+}
+
+void spy_http_route(struct spy_http *http, const char *route)
+{
+    if (http && route) {
+        http->route = route;
+    }
+}
+
+void spy_http_received(struct spy_http *http, size_t bytes)
+{
+    if (http) {
+        http->received_bytes += bytes;
+    }
+}
+
+static void copy_cut(char *out, size_t max, const char *s)
+{
+    size_t n = s ? spy__utf8_cut(s, strlen(s), max) : 0;
+    memcpy(out, s ? s : "", n);
+    out[n] = '\0';
+}
+
+void spy_http_fail(struct spy_http *http, const char *error_type, const char *message)
+{
+    if (!http || http->failed) {
+        return; // the first failure is the cause
+    }
+    http->failed = true;
+    copy_cut(http->error_type, ERROR_TYPE_MAX, error_type ? error_type : "internal");
+    copy_cut(http->error_message, ERROR_MESSAGE_MAX, message);
+    http->traceback_len = spy__stack_capture(http->traceback, TRACEBACK_MAX, 1);
+}
+
+void spy_http_answered(struct spy_http *http, int status, uint64_t body_bytes)
+{
+    if (http && !http->answered) {
+        http->answered = true;
+        http->answered_ns = spy__monotonic_ns();
+        http->status = status >= 100 && status <= 999 ? status : 500;
+        http->answer_bytes = body_bytes;
+    }
+}
+
+static double seconds_between(uint64_t from_ns, uint64_t to_ns)
+{
+    return to_ns > from_ns ? (double)(to_ns - from_ns) * 1e-9 : 0;
+}
+
+static void write_line(const struct spy_http *http, uint64_t now_ns)
+{
+    double duration = seconds_between(http->start_ns, http->answered_ns);
+    double send = seconds_between(http->answered_ns, now_ns);
+    if (http->failed) {
+        spy_log_error(
+            "request_failed", spy_str("route", http->route), spy_int("status_code", http->status),
+            spy_double("duration_seconds", duration), spy_double("send_seconds", send),
+            spy_str("error_type", http->error_type), spy_str("error_message", http->error_message),
+            spy_addrs("traceback", http->traceback, http->traceback_len));
+    } else {
+        spy_info("request_processed", spy_str("route", http->route),
+                 spy_int("status_code", http->status), spy_double("duration_seconds", duration),
+                 spy_double("send_seconds", send));
+    }
+}
+
+static void end_operation(struct spy_http *http, uint64_t now_ns)
+{
+    struct spy_outcome outcome = SPY_SUCCESS;
+    if (http->failed) {
+        outcome = spy_failure(http->error_type, http->error_message);
+    } else if (http->status >= 500) {
+        outcome = spy_failure("status_5xx", NULL);
+    }
+    spy_span_label(&http->span, "route", http->route);
+    spy_span_label(&http->span, "status", http->status_text);
+    http->span.start_ns +=
+        now_ns - http->answered_ns; // sending is no part of the request's latency
+    spy_end(&http->span, outcome);
+}
+
+void spy_http_end(struct spy_http *http)
+{
+    if (!http) {
+        return;
+    }
+    spy_http_enter(http);
+    if (!http->answered) {
+        spy_http_answered(http, http->failed ? 500 : 499,
+                          0); // 499, as nginx has it: the client closed the request
+    }
+    snprintf(http->status_text, sizeof(http->status_text), "%d", http->status);
+    uint64_t now_ns = spy__monotonic_ns();
+    write_line(http, now_ns);
+    end_operation(http, now_ns);
+    spy_histogram_observe(spy_histogram_with(request_bytes, http->method, http->route),
+                          (double)http->received_bytes);
+    spy_histogram_observe(spy_histogram_with(response_bytes, http->method, http->route),
+                          (double)http->answer_bytes);
+    spy_gauge_dec(in_flight);
+    spy_context_detach(http->scope);
+    spy__pump_publish();
+    free(http);
+}
+
+const char *spy_http_correlation_id(const struct spy_http *http)
+{
+    return http ? http->correlation_id : "";
+}
