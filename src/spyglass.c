@@ -26,6 +26,9 @@
 #include "encode/log_json.h"
 #include "record/pump.h"
 #include "record/state_dir.h"
+#ifdef SPY_WITH_SERVE
+#include "serve/admin.h"
+#endif
 #include "signals/log.h"
 #include "spyglass/log.h"
 
@@ -55,6 +58,7 @@ static struct {
     bool started;
     struct spy__state_dir state_dir;
     struct wiring *wirings;
+    struct spy__admin *admin;
 } all = { .state_dir.lock_fd = -1 }; // guarded by mu
 static uint16_t admin_port;          // atomic, for spy_admin_port()
 static int is_ready;                 // atomic
@@ -274,11 +278,45 @@ static int start_pump(const struct settings *s)
     return err ? refuse(err, "the log cannot be started: %m") : 0;
 }
 
+#ifdef SPY_WITH_SERVE
+static bool admin_ready(void)
+{
+    return __atomic_load_n(&is_ready, __ATOMIC_RELAXED) != 0;
+}
+
+static int start_admin(const struct settings *s)
+{
+    char error[SPY__ADMIN_ERROR_MAX];
+    if (!s->admin) {
+        return 0;
+    }
+    const struct spy__admin_options options = { s->admin, s->admin_token, admin_ready };
+    int err = spy__admin_start(&all.admin, &options, error);
+    if (err != 0) {
+        return refuse(err, "%s", error);
+    }
+    __atomic_store_n(&admin_port, spy__admin_port(all.admin), __ATOMIC_RELAXED);
+    return 0;
+}
+
+static void stop_admin(void)
+{
+    spy__admin_stop(all.admin);
+    all.admin = NULL;
+}
+#else
+static int start_admin(const struct settings *s)
+{
+    return s->admin ? refuse(-ENOTSUP, "admin is set, and this build has no admin server") : 0;
+}
+
+static void stop_admin(void)
+{
+}
+#endif
+
 static int refuse_parts(const struct settings *s)
 {
-    if (s->admin) {
-        return refuse(-ENOTSUP, "admin is set, and this build has no admin server");
-    }
     return s->resource_period_s
                ? refuse(-ENOTSUP, "resource_period_s is set, and this build has no sampler")
                : 0;
@@ -297,6 +335,7 @@ static int stop_all(unsigned timeout_ms)
     const uint64_t deadline_ns = spy__monotonic_ns() + (uint64_t)timeout_ms * 1000000u;
     __atomic_store_n(&is_ready, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&admin_port, 0, __ATOMIC_RELAXED);
+    stop_admin();
     int err = spy__pump_stop(left_ms(deadline_ns));
     spy__state_dir_close(&all.state_dir);
     all.started = false;
@@ -327,6 +366,7 @@ static int start_all(const struct spy_options *opts)
     err = err ? err : open_state_dir(&s);
     err = err ? err : start_pump(&s);
     err = err ? err : refuse_parts(&s);
+    err = err ? err : start_admin(&s);
     if (err != 0) {
         (void)stop_all(0);
         return err;

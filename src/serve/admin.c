@@ -30,6 +30,8 @@ struct spy__admin {
     struct spy__slots scrapes;
     bool (*ready)(void);
     uint16_t port;
+    int fd;    // listens; the daemon closes it
+    pid_t pid; // that started it
     char token[];
 };
 
@@ -243,6 +245,8 @@ int spy__admin_start(struct spy__admin **ret, const struct spy__admin_options *o
         return say(error, -ENOMEM, options->address, "no memory");
     }
     admin->port = port;
+    admin->fd = fd;
+    admin->pid = getpid();
     admin->ready = options->ready;
     memcpy(admin->token, token, strlen(token));
     spy__slots_init(&admin->scrapes, SCRAPES_MAX);
@@ -264,7 +268,10 @@ uint16_t spy__admin_port(const struct spy__admin *admin)
 
 void spy__admin_stop(struct spy__admin *admin)
 {
-    if (admin) {
+    if (admin && admin->pid != getpid()) {
+        close(admin->fd); // a forked child has none of the threads: all it can give up is its share
+                          // of the port
+    } else if (admin) {
         spy__slots_close(&admin->scrapes);
         MHD_stop_daemon(admin->daemon);
         spy__slots_done(&admin->scrapes);
