@@ -1,4 +1,5 @@
-// A meme and the request that asked for it: what the pipeline makes, the store keeps and the API answers.
+// A meme and the request that asked for it: what the pipeline makes, the store keeps and the API
+// answers.
 //
 // Plain values of fixed size but for the image, so that a meme is copied and dropped without care.
 #ifndef MEMEGEN_MEME_H
@@ -8,14 +9,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MEME_ID_LEN 36                   // a UUID
-#define MEME_TOPIC_CHARS_MAX 200         // Unicode characters
+#define MEME_ID_LEN 36           // a UUID
+#define MEME_TOPIC_CHARS_MAX 200 // Unicode characters
 #define MEME_TOPIC_BYTES (MEME_TOPIC_CHARS_MAX * 4 + 1)
-#define MEME_NAME_BYTES 129              // user id, style, template id: 128 bytes of UTF-8
+#define MEME_NAME_BYTES 129 // user id, style, template id: 128 bytes of UTF-8
 #define MEME_CAPTIONS_MAX 6
-#define MEME_CAPTION_BYTES 401           // 400 bytes of UTF-8
+#define MEME_CAPTION_BYTES 401 // 400 bytes of UTF-8
 #define MEME_NOTE_BYTES 256
-#define MEME_REPORTS_MAX 32              // 10 agents, and 3 rounds of refinement with its verifiers
+#define MEME_REPORTS_MAX 32 // 10 agents, and 3 rounds of refinement with its verifiers
 
 enum meme_status {
     MEME_PENDING, // accepted, not made yet
@@ -33,12 +34,13 @@ struct meme_request {
     char template_id[MEME_NAME_BYTES]; // "" lets the format selector choose
     char style[MEME_NAME_BYTES];       // "" where absent
     bool use_trends;
-    bool seeded;   // seed is given: the same request makes the same meme
+    bool seeded; // seed is given: the same request makes the same meme
     uint64_t seed;
 };
 
-// Parts of the score, each 0 to 1: total = (0.35 humor + 0.25 clarity + 0.20 creativity + 0.20 shareability)
-// × factuality (1, 0.7, 0.3) × instruction_following (1, 0.8, 0.5) × appropriateness (1, 0).
+// Parts of the score, each 0 to 1: total = (0.35 humor + 0.25 clarity + 0.20 creativity + 0.20
+// shareability) × factuality (1, 0.7, 0.3) × instruction_following (1, 0.8, 0.5) × appropriateness
+// (1, 0).
 struct meme_score {
     double humor, clarity, creativity, shareability;
     double factuality, instruction_following, appropriateness;
@@ -47,11 +49,11 @@ struct meme_score {
 
 // What one agent did in one call.
 struct meme_report {
-    const char *agent;            // its name, a constant
-    int round;                    // 0: first pass; 1 to 3: refinement
+    const char *agent; // its name, a constant
+    int round;         // 0: first pass; 1 to 3: refinement
     double seconds;
     bool ok;
-    char note[MEME_NOTE_BYTES];   // for people: what it decided and why
+    char note[MEME_NOTE_BYTES]; // for people: what it decided and why
 };
 
 struct meme {
@@ -60,19 +62,20 @@ struct meme {
     char trace_id[33];
     struct meme_request request;
     enum meme_status status;
-    const char *error_type;           // for MEME_ERROR and MEME_REJECTED: a value of the contract's error_type; a constant
+    const char *error_type; // for MEME_ERROR and MEME_REJECTED: a value of the contract's
+                            // error_type; a constant
     char error_message[MEME_NOTE_BYTES];
     char template_id[MEME_NAME_BYTES];
-    char template_type[32];           // the kind of its layout; "none" before one is chosen
+    char template_type[32]; // the kind of its layout; "none" before one is chosen
     char captions[MEME_CAPTIONS_MAX][MEME_CAPTION_BYTES];
     size_t caption_count;
     struct meme_score score;
-    int rounds;                       // rounds of refinement that were run
+    int rounds; // rounds of refinement that were run
     double generation_seconds;
-    int64_t created_us;               // Unix time, microseconds
+    int64_t created_us; // Unix time, microseconds
     struct meme_report reports[MEME_REPORTS_MAX];
     size_t report_count;
-    unsigned char *png;               // owned, malloc; NULL without an image
+    unsigned char *png; // owned, malloc; NULL without an image
     size_t png_len;
 };
 

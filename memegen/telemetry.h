@@ -1,5 +1,5 @@
-// Every metric of memegen, declared in one place: names, labels, buckets and help texts are the contract with dashboards
-// and alerts (monitoring/), which the tests hold against this file.
+// Every metric of memegen, declared in one place: names, labels, buckets and help texts are the
+// contract with dashboards and alerts (monitoring/), which the tests hold against this file.
 #ifndef MEMEGEN_TELEMETRY_H
 #define MEMEGEN_TELEMETRY_H
 
@@ -18,20 +18,21 @@ extern struct spy_operation telemetry_http;     // method, route, status
 extern const char *const telemetry_agent_names[];
 extern const char *const telemetry_error_types[];
 
-// One attempt of the pipeline ended: meme_generation_seconds, meme_generation_total, and meme_quality_score where it has
-// a score.
+// One attempt of the pipeline ended: meme_generation_seconds, meme_generation_total, and
+// meme_quality_score where it has a score.
 void telemetry_generation(const struct meme *meme);
 // One look-up of a cache: type is "template", "meme" or "trend".
 void telemetry_cache_lookup(const char *cache_type, bool hit);
 // The database pool.
 void telemetry_pool(size_t size, size_t available);
-// The job queue and the workers: memegen_queue_depth, memegen_queue_capacity, memegen_workers, memegen_workers_busy.
+// The job queue and the workers: memegen_queue_depth, memegen_queue_capacity, memegen_workers,
+// memegen_workers_busy.
 void telemetry_queue(size_t depth, size_t capacity);
 void telemetry_workers(size_t count);
 void telemetry_worker_busy(int delta);
 
-// Registers everything and makes the series of every known value exist, at zero. template_types: the kinds of the
-// templates that are loaded, NULL-ended. Returns 0 or a negative errno.
+// Registers everything and makes the series of every known value exist, at zero. template_types:
+// the kinds of the templates that are loaded, NULL-ended. Returns 0 or a negative errno.
 int telemetry_register(const char *const template_types[]);
 
 #endif
