@@ -210,6 +210,8 @@ static void *pump_thread(void *arg)
             }
         } else if (pump.stopping) {
             break;
+        } else {
+            pump.urgent = false; // asked for while the last of it was being written
         }
     }
     pthread_mutex_unlock(&pump.mu);
