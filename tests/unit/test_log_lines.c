@@ -1,0 +1,244 @@
+// Both forms of a log line: golden bytes, and validity for any bytes.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <math.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "base/random.h"
+#include "encode/log_console.h"
+#include "encode/log_json.h"
+
+// 2024-02-29T23:59:58.123456789Z
+#define LEAP_NS UINT64_C(1709251198123456789)
+
+static const struct spy__log_style bare, named = { "memegen", "test", false },
+                                         coloured = { "memegen", "test", true };
+
+static struct spy__buf line;
+
+static int set_up(void **state)
+{
+    (void)state;
+    spy__buf_init(&line, 1u << 20);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    spy__buf_done(&line);
+    return 0;
+}
+
+static void assert_line(const char *expected)
+{
+    assert_false(line.failed);
+    spy__buf_putc(&line, '\0');
+    assert_string_equal(line.bytes, expected);
+    spy__buf_reset(&line);
+}
+
+static const uintptr_t stack[] = { 0x55d0, 0 };
+
+static const struct spy_field every_type[] = {
+    { "i", SPY_FIELD_INT, 0, { .i = INT64_MIN } },
+    { "u", SPY_FIELD_UINT, 0, { .u = UINT64_MAX } },
+    { "d", SPY_FIELD_DOUBLE, 0, { .d = 0.25 } },
+    { "nan", SPY_FIELD_DOUBLE, 0, { .d = NAN } },
+    { "yes", SPY_FIELD_BOOL, 0, { .b = true } },
+    { "s", SPY_FIELD_STR, 9, { .s = "a \"b\"\n\x1b[m" } },
+    { "traceback", SPY_FIELD_ADDRS, 2, { .addrs = stack } },
+};
+
+static struct spy__record full(void)
+{
+    return (struct spy__record){
+        .level = SPY_LEVEL_WARN,
+        .time_ns = LEAP_NS,
+        .correlation_id = "c-1",
+        .trace_hi = 0x0af7651916cd43dd,
+        .trace_lo = 0x8448eb211c80319c,
+        .span_id = 0xb7ad6b7169203331,
+        .event = "request_failed",
+        .module = "http",
+        .fields = every_type,
+        .field_count = sizeof(every_type) / sizeof(every_type[0]),
+    };
+}
+
+static void json_whole(void **state)
+{
+    (void)state;
+    struct spy__record record = full();
+    spy__encode_log_json(&line, &record, &named);
+    assert_line(
+        "{\"timestamp\":\"2024-02-29T23:59:58.123456Z\",\"level\":\"warn\",\"event\":\"request_"
+        "failed\","
+        "\"logger\":\"http\",\"service\":\"memegen\",\"environment\":\"test\",\"correlation_id\":"
+        "\"c-1\","
+        "\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\",\"span_id\":\"b7ad6b7169203331\","
+        "\"i\":-9223372036854775808,\"u\":18446744073709551615,\"d\":0.25,\"nan\":null,\"yes\":"
+        "true,"
+        "\"s\":\"a \\\"b\\\"\\n\\u001b[m\",\"traceback\":[\"0x55d0\",\"0x0\"]}\n");
+}
+
+static void json_smallest(void **state)
+{
+    (void)state;
+    struct spy__record record = { .level = SPY_LEVEL_DEBUG, .correlation_id = "", .event = "x" };
+    spy__encode_log_json(&line, &record, &bare);
+    assert_line(
+        "{\"timestamp\":\"1970-01-01T00:00:00.000000Z\",\"level\":\"debug\",\"event\":\"x\"}\n");
+}
+
+static void json_keys_of_ours_are_kept(void **state)
+{
+    (void)state;
+    struct spy_field fields[] = {
+        spy_str("correlation_id", "forged"), spy_str("trace_id", "forged"),
+        spy_str("span_id", "forged"),        spy_str("level", "forged"),
+        spy_str("event", "forged"),          spy_str("timestamp", "forged"),
+        spy_str("service", "forged"),        spy_str("logger", "forged"),
+        spy_str("environment", "forged"),    spy_str("levels", "fine"),
+    };
+    struct spy__record record = { .level = SPY_LEVEL_INFO,
+                                  .correlation_id = "",
+                                  .event = "x",
+                                  .fields = fields,
+                                  .field_count = 10 };
+    spy__encode_log_json(&line, &record, &bare);
+    json_t *root = json_loadb(line.bytes, line.len, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(root);
+    assert_string_equal(json_string_value(json_object_get(root, "correlation_id_")), "forged");
+    assert_null(json_object_get(root, "correlation_id"));
+    assert_string_equal(json_string_value(json_object_get(root, "level")), "info");
+    assert_string_equal(json_string_value(json_object_get(root, "levels")), "fine");
+    json_decref(root);
+}
+
+static void times(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t s;
+        const char *text;
+    } cases[] = {
+        { 0, "1970-01-01T00:00:00.000000Z" },
+        { 951782399, "2000-02-28T23:59:59.000000Z" },
+        { 951782400, "2000-02-29T00:00:00.000000Z" },
+        { 951868800, "2000-03-01T00:00:00.000000Z" },
+        { 1704067199, "2023-12-31T23:59:59.000000Z" },
+        { 4107542400, "2100-03-01T00:00:00.000000Z" },
+        { 4107456000, "2100-02-28T00:00:00.000000Z" },
+        { 18446744073, "2554-07-21T23:34:33.000000Z" },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        spy__encode_time(&line, cases[i].s * 1000000000u);
+        assert_line(cases[i].text);
+    }
+}
+
+static void console_whole(void **state)
+{
+    (void)state;
+    struct spy__record record = full();
+    spy__encode_log_console(&line, &record, &named);
+    assert_line("23:59:58.123456 warn  request_failed  logger=http i=-9223372036854775808 "
+                "u=18446744073709551615 d=0.25 "
+                "nan=NaN yes=true s=\"a \\\"b\\\"\\n\\u001b[m\" traceback=[0x55d0 0x0] "
+                "correlation_id=c-1\n");
+    record = (struct spy__record){ .level = SPY_LEVEL_ERROR, .correlation_id = "", .event = "x" };
+    spy__encode_log_console(&line, &record, &bare);
+    assert_line("00:00:00.000000 error x\n");
+    struct spy_field path = spy_str("path", "/");
+    record.fields = &path;
+    record.field_count = 1;
+    spy__encode_log_console(&line, &record, &coloured);
+    assert_line("\x1b[2m00:00:00.000000\x1b[0m \x1b[31merror \x1b[0m\x1b[1mx\x1b[0m  "
+                "\x1b[2mpath=\x1b[0m/\n");
+}
+
+// No control character gets through, in UTF-8's two-byte form (C1) neither.
+static void console_is_safe_to_print(void **state)
+{
+    (void)state;
+    struct spy_field fields[] = { spy_str("a", "x\x7fy"),
+                                  spy_str("b", "x\xc2\x9b"
+                                               "31m"),
+                                  spy_str("c", ""), spy_str("d", "caf\xc3\xa9"),
+                                  spy_str("bad\nkey", "k=v") };
+    struct spy__record record = { .level = SPY_LEVEL_INFO,
+                                  .correlation_id = "",
+                                  .event = "two words",
+                                  .fields = fields,
+                                  .field_count = 5 };
+    spy__encode_log_console(&line, &record, &bare);
+    assert_line("00:00:00.000000 info  \"two words\"  a=\"x\\u007fy\" b=\"x\\u009b31m\" c=\"\" "
+                "d=\"caf\xc3\xa9\" "
+                "\"bad\\nkey\"=\"k=v\"\n");
+    spy__random_seed(3);
+    for (int round = 0; round < 20000; round++) {
+        char bytes[24];
+        for (size_t i = 0; i < sizeof(bytes); i++) {
+            uint64_t r = spy__random_u64();
+            bytes[i] = (char)(r % 3 ? r >> 8 : r % 2 ? 0xc2 : 0x80 + (r >> 8) % 0x20);
+        }
+        fields[0] = spy_strn("a", bytes, sizeof(bytes));
+        record.field_count = 1;
+        spy__encode_log_console(&line, &record, &bare);
+        for (size_t i = 0; i + 1 < line.len; i++) {
+            unsigned char c = (unsigned char)line.bytes[i], next = (unsigned char)line.bytes[i + 1];
+            assert_true(c >= 0x20 && c != 0x7f);
+            assert_false(c == 0xc2 && next >= 0x80 && next < 0xa0);
+        }
+        assert_int_equal(line.bytes[line.len - 1], '\n');
+        spy__buf_reset(&line);
+    }
+}
+
+static void json_is_json_for_any_bytes(void **state)
+{
+    (void)state;
+    spy__random_seed(5);
+    for (int round = 0; round < 20000; round++) {
+        char bytes[40];
+        for (size_t i = 0; i < sizeof(bytes); i++) {
+            bytes[i] = (char)spy__random_u64();
+        }
+        bytes[39] = bytes[9] = '\0';
+        struct spy_field field = spy_strn(bytes, bytes + 10, 30);
+        struct spy__record record = { .level = SPY_LEVEL_INFO,
+                                      .correlation_id = "",
+                                      .event = bytes + 20,
+                                      .module = bytes,
+                                      .time_ns = spy__random_u64(),
+                                      .fields = &field,
+                                      .field_count = 1 };
+        spy__encode_log_json(&line, &record, &named);
+        assert_ptr_equal(memchr(line.bytes, '\n', line.len), line.bytes + line.len - 1);
+        json_t *root =
+            json_loadb(line.bytes, line.len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, NULL);
+        assert_non_null(root);
+        json_decref(root);
+        spy__buf_reset(&line);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(json_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(json_smallest, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(json_keys_of_ours_are_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(times, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(console_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(console_is_safe_to_print, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(json_is_json_for_any_bytes, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
