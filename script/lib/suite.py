@@ -123,7 +123,7 @@ def configure(flavour):
 def build(flavour, targets=()):
     """A build that fails is one failed test: those in it did not run."""
     started = time.monotonic()
-    ok = configure(flavour) and run_logged(["ninja", "-C", os.path.join(BUILDS, flavour), *targets], f"{BUILDS}/{flavour}-build.log")
+    ok = configure(flavour) and run_logged(["ninja", "-k", "0", "-C", os.path.join(BUILDS, flavour), *targets], f"{BUILDS}/{flavour}-build.log")
     if ok:
         say(f"Built {flavour} in {time.monotonic() - started:.0f} s.")
     else:

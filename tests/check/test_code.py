@@ -29,7 +29,7 @@ def banned_in(path, text):
 
 class Code(unittest.TestCase):
     def test_no_banned_function(self):
-        errors = [e for path in tree.files(".c", ".h", ".cpp") for e in banned_in(path, tree.read(path))]
+        errors = [e for path in tree.files(".c", ".h", ".cpp", ".cc") for e in banned_in(path, tree.read(path))]
         self.assertEqual(errors, [], "\n" + "\n".join(errors))
 
     def test_planted_banned_functions_are_found(self):
@@ -42,13 +42,13 @@ class Code(unittest.TestCase):
                 self.assertEqual(list(banned_in("a.c", line)), [])
 
     def test_files_are_short(self):
-        for path in tree.files(".c", ".h", ".cpp", ".py", "/setup", "/up", "/test", "/build", "/bench", "/down"):
+        for path in tree.files(".c", ".h", ".cpp", ".cc", ".py", "/setup", "/up", "/test", "/build", "/bench", "/down"):
             with self.subTest(path=path):
                 self.assertLessEqual(tree.read(path).count("\n"), LINES_MAX, "one idea a file")
 
     def test_every_file_says_what_it_is(self):
         """By the comment that it opens with; or, where it opens with its own header, by that one's."""
-        for path in tree.files(".c", ".h", ".cpp"):
+        for path in tree.files(".c", ".h", ".cpp", ".cc"):
             with self.subTest(path=path):
                 text = tree.read(path)
                 own = re.match(r'#include "(?:[\w/.-]*/)?' + re.escape(os.path.basename(path)[:-2]) + r'\.h"', text)
@@ -74,7 +74,7 @@ class Code(unittest.TestCase):
 
     def test_nothing_is_left_unfinished(self):
         me = os.path.relpath(os.path.abspath(__file__), tree.ROOT)
-        for path in tree.files(".c", ".h", ".cpp", ".py", ".md", ".build", ".yml", ".yaml"):
+        for path in tree.files(".c", ".h", ".cpp", ".cc", ".py", ".md", ".build", ".yml", ".yaml"):
             if path != me:
                 with self.subTest(path=path):
                     self.assertIsNone(UNFINISHED.search(tree.read(path)))

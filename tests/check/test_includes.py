@@ -118,7 +118,7 @@ def errors_in(path, text):
 
 class Includes(unittest.TestCase):
     def test_no_forbidden_edge(self):
-        errors = [e for path in tree.files(".c", ".h", ".cpp") for e in errors_in(path, tree.read(path))]
+        errors = [e for path in tree.files(".c", ".h", ".cpp", ".cc") for e in errors_in(path, tree.read(path))]
         self.assertEqual(errors, [], "\n" + "\n".join(errors))
 
     def test_planted_violations_are_found(self):

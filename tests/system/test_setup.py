@@ -1,0 +1,113 @@
+"""script/setup where its tools are stand-ins: what it asks of apt, and what it says. (Real installs are tried by hand, in a
+root made by debootstrap.)"""
+
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+import unittest
+
+from running import ROOT
+
+# The stand-ins write their command lines here.
+RECORD = '#!/bin/sh\necho "${0##*/} $*" >>"$CALLS"\n'
+
+
+class SetupTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.bin = os.path.join(self.folder, "bin")
+        os.mkdir(self.bin)
+        self.calls = os.path.join(self.folder, "calls")
+
+    def tree(self):
+        """A copy with nothing set up in it."""
+        shutil.copytree(os.path.join(ROOT, "script"), os.path.join(self.folder, "tree/script"))
+        return os.path.join(self.folder, "tree")
+
+    def stand_in(self, name, script):
+        path = os.path.join(self.bin, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(script)
+        os.chmod(path, os.stat(path).st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+
+    def link(self, *names):
+        for name in names:
+            os.symlink(shutil.which(name), os.path.join(self.bin, name))
+
+    def setup(self, *arguments, tree=ROOT, path=None):
+        done = subprocess.run([os.path.join(tree, "script/setup"), *arguments], capture_output=True, text=True, timeout=300,
+                              env={**os.environ, "CALLS": self.calls, "PATH": path or f"{self.bin}:{os.environ['PATH']}"})
+        calls = ""
+        if os.path.exists(self.calls):
+            with open(self.calls, encoding="utf-8") as file:
+                calls = file.read()
+        return done.returncode, done.stdout, done.stderr, calls
+
+    @unittest.skipUnless(shutil.which("dpkg-query"), "not Debian")
+    def test_nothing_is_asked_when_nothing_is_missing(self):
+        for tier in ("run", "test"):
+            self.stand_in("apt-get", RECORD + "exit 100\n")
+            with self.subTest(tier=tier):
+                status, output, errors, calls = self.setup(tier)
+                self.assertEqual((status, errors, calls), (0, "", ""), output)
+                self.assertEqual(output, f"All that the tier '{tier}' needs is there.\n")
+
+    @unittest.skipUnless(shutil.which("dpkg-query"), "not Debian")
+    def test_without_root_and_sudo_it_says_the_line_to_run(self):
+        self.stand_in("id", "#!/bin/sh\necho 1000\n")
+        self.stand_in("dpkg-query", "#!/bin/sh\nexit 1\n")  # nothing is installed
+        self.stand_in("apt-get", RECORD)
+        self.link("bash", "sh", "awk", "sed", "dirname", "apt-cache", "rm", "mkdir", "cat", "env", "sort")
+        status, output, errors, calls = self.setup("run", "--no-servers", path=self.bin)
+        self.assertEqual(status, 1, output)
+        self.assertRegex(errors, r"there is no sudo\. As root, run: apt-get install --no-install-recommends gcc .* meson ")
+        self.assertNotIn("apt-get install -y -qq", calls)  # only asked what it would cost
+        self.assertIn("To install with apt: gcc ", output)
+
+    @unittest.skipUnless(shutil.which("dpkg-query"), "not Debian")
+    def test_sudo_is_for_apt_alone(self):
+        self.stand_in("id", "#!/bin/sh\n[ \"$1\" = -un ] && echo someone || echo 1000\n")
+        self.stand_in("dpkg-query", "#!/bin/sh\nexit 1\n")
+        self.stand_in("sudo", RECORD)
+        self.stand_in("apt-get", RECORD)
+        status, output, errors, calls = self.setup("run", "--no-servers", tree=self.tree())
+        self.assertEqual((status, errors), (0, ""), output)
+        asked = [line for line in calls.splitlines() if line.startswith("sudo ")]
+        self.assertEqual(len(asked), 1, calls)
+        self.assertRegex(asked[0], r"^sudo env DEBIAN_FRONTEND=noninteractive .*apt-get .* install -y .*--no-install-recommends gcc ")
+
+    def test_check_names_what_is_missing_and_changes_nothing(self):
+        tree = self.tree()
+        self.stand_in("apt-get", RECORD + "exit 100\n")
+        status, output, _, calls = self.setup("run", "--check", tree=tree,
+                                              path=f"{self.bin}:/usr/sbin:/usr/bin:/sbin:/bin")
+        if shutil.which("prometheus", path="/usr/sbin:/usr/bin:/sbin:/bin"):
+            self.skipTest("this machine has a Prometheus of its own")
+        self.assertEqual((status, calls), (1, ""))
+        self.assertIn("prometheus-alertmanager", output)
+        self.assertEqual(os.listdir(tree), ["script"])
+
+    def test_elsewhere_it_names_what_is_missing(self):
+        self.link("bash", "awk", "dirname")
+        status, _, errors, _ = self.setup("run", tree=self.tree(), path=self.bin)
+        self.assertEqual(status, 1)
+        self.assertIn("This is not Debian or one of its kin, so please install what is missing:", errors)
+        for name in ("meson", "ninja", "a C compiler (cc)", "prometheus, promtool"):
+            self.assertIn(f"  {name}", errors)
+
+    def test_elsewhere_with_all_tools_it_goes_on(self):
+        self.link("bash", "awk", "dirname")
+        for name in ("meson", "ninja", "pkg-config", "python3", "curl", "cc", "prometheus", "promtool",
+                     "prometheus-alertmanager", "amtool"):
+            self.stand_in(name, "#!/bin/bash\n")
+        status, output, errors, _ = self.setup("test", tree=self.tree(), path=self.bin)
+        self.assertEqual((status, errors), (0, ""), output)
+
+    def test_nonsense_is_refused(self):
+        status, _, errors, _ = self.setup("everything")
+        self.assertEqual(status, 2)
+        self.assertIn("Usage: script/setup", errors)
