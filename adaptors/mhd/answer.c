@@ -177,6 +177,23 @@ enum MHD_Result mhd_queue_answer(struct spy_mhd_request *request)
     return result;
 }
 
+// The socket, where it carries plain HTTP; -1 where it does not.
+static int plain_socket(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *tls =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    const union MHD_ConnectionInfo *fd =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return fd && !(tls && tls->tls_session) ? fd->connect_fd : -1;
+}
+
+bool mhd_client_is_gone(const struct spy_mhd_request *request)
+{
+    char byte;
+    int fd = plain_socket(request->connection);
+    return fd >= 0 && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 void mhd_answer_raw(struct spy_mhd_request *request, int status)
 {
     char id[SPY_CORRELATION_MAX + 1];
@@ -188,12 +205,9 @@ void mhd_answer_raw(struct spy_mhd_request *request, int status)
     }
     mhd_publish(request);
 
-    const union MHD_ConnectionInfo *tls =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    const union MHD_ConnectionInfo *fd =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    if ((tls && tls->tls_session) || !fd) {
-        return; // by hand only where the socket carries plain HTTP
+    int fd = plain_socket(request->connection);
+    if (fd < 0) {
+        return;
     }
     const struct error_text *text = error_text(request->status);
     char *json = NULL;
@@ -208,7 +222,7 @@ void mhd_answer_raw(struct spy_mhd_request *request, int status)
         request->status, text ? text->reason : "Refused", id[0] ? "X-Correlation-ID: " : "", id,
         id[0] ? "\r\n" : "", json ? strlen(json) : 0, json ? json : "");
     if (n > 0 && (size_t)n < sizeof(out)) {
-        (void)send(fd->connect_fd, out, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)send(fd, out, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     free(json);
 }

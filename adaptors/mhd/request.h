@@ -62,6 +62,8 @@ enum MHD_Result mhd_queue_answer(struct spy_mhd_request *request);
 // upload, or timing out): publishes the request and writes the status to the socket by hand, as far
 // as it takes it at once.
 void mhd_answer_raw(struct spy_mhd_request *request, int status);
+// Whether the client has closed its side.
+bool mhd_client_is_gone(const struct spy_mhd_request *request);
 // Publishes the request's records and counts; the first call alone does it.
 void mhd_publish(struct spy_mhd_request *request);
 

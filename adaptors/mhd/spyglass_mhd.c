@@ -133,13 +133,18 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **sl
         return;
     }
     *slot = NULL;
+    // libmicrohttpd may overlook the end of a stream that came together with its last bytes, until
+    // it times out.
+    if (how == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED && mhd_client_is_gone(request)) {
+        how = MHD_REQUEST_TERMINATED_CLIENT_ABORT;
+    }
     if (!request->begun) {
         completed_unbegun(request, how);
     } else if (!request->queued && how == MHD_REQUEST_TERMINATED_TIMEOUT_REACHED) {
         mhd_answer_raw(request, MHD_HTTP_REQUEST_TIMEOUT);
     } else if (!request->answered && how == MHD_REQUEST_TERMINATED_WITH_ERROR) {
         spy_http_answered(request->http, MHD_HTTP_BAD_REQUEST,
-                          0); // libmicrohttpd refused the body's chunks by itself
+                          0); // libmicrohttpd refused its chunks by itself
     }
     mhd_publish(request); // where it was not answered to its end: 499, or what was decided
     request_free(request);

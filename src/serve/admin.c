@@ -19,7 +19,7 @@
 // A Prometheus, its spare, a console and the probes of an orchestrator, several times over.
 #define ADMIN_CONNECTIONS_MAX 64u
 // Headers of a request and of its answer; a scraper sends a few hundred bytes.
-#define ADMIN_CONNECTION_BYTES (16u * 1024)
+#define ADMIN_CONNECTION_BYTES (64u * 1024)
 // Longer than the usual scrape interval, so that a scraper keeps its connection.
 #define ADMIN_TIMEOUT_S 75u
 #define SCRAPES_MAX 4u
@@ -131,6 +131,9 @@ static enum MHD_Result route(struct spy__admin *admin, struct MHD_Connection *co
     }
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
         return answer_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "Only GET and HEAD.\n");
+    }
+    if (metrics && strcmp(method, MHD_HTTP_METHOD_HEAD) == 0) {
+        return answer(connection, MHD_HTTP_OK, spy__scrape_head_response(), SPY__PROM_TEXT_TYPE);
     }
     if (metrics) {
         return answer_metrics(admin, connection);

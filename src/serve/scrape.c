@@ -78,6 +78,25 @@ struct MHD_Response *spy__scrape_response(struct spy__slots *slots)
     return response;
 }
 
+static ssize_t read_nothing(void *arg, uint64_t pos, char *out, size_t max)
+{
+    (void)arg;
+    (void)pos;
+    (void)out;
+    (void)max;
+    return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+struct MHD_Response *spy__scrape_head_response(void)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1, read_nothing, NULL, NULL);
+    if (response) {
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    }
+    return response;
+}
+
 uint64_t spy__scrape_timeout_ns(const char *header)
 {
     // Read by hand: strtod() would take the decimal point of the host's locale.
