@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "memegen/store/columns.h"
+#include "memegen/store/sqlite_row.h"
 #include "memegen/store/sqlite_schema.h"
 
 #define BUSY_TIMEOUT_MS 5000
@@ -35,19 +36,14 @@ enum statement {
     STATEMENTS
 };
 
-#define MEME_COLUMNS                                                                               \
-    "id, created_us, status, error_type, error_message, correlation_id, trace_id, topic, "         \
-    "user_id, wanted_template_id,"                                                                 \
-    " style, use_trends, seed, template_id, template_type, captions, score, rounds, "              \
-    "generation_seconds, agents"
-
 static const char *const sql[STATEMENTS] = {
     [BEGIN] = "BEGIN IMMEDIATE",
     [COMMIT] = "COMMIT",
     [ROLL_BACK] = "ROLLBACK",
     // Not INSERT OR REPLACE, which deletes the old row and, with it, its interactions.
     [PUT_MEME] =
-        "INSERT INTO memes (" MEME_COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+        "INSERT INTO memes (" SQLITE_MEME_COLUMNS
+        ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
         " ON CONFLICT (id) DO UPDATE SET revision = revision + 1, created_us = excluded.created_us,"
         " status = excluded.status, error_type = excluded.error_type,"
         " error_message = excluded.error_message, correlation_id = excluded.correlation_id,"
@@ -68,9 +64,9 @@ static const char *const sql[STATEMENTS] = {
     [FAIL_PENDING] =
         "UPDATE memes SET status = 'error', error_type = 'internal', error_message = ?,"
         " revision = revision + 1 WHERE status = 'pending'",
-    [GET_MEME] = "SELECT " MEME_COLUMNS " FROM memes WHERE id = ?",
+    [GET_MEME] = "SELECT " SQLITE_MEME_COLUMNS " FROM memes WHERE id = ?",
     [GET_IMAGE] = "SELECT png FROM images WHERE meme_id = ?",
-    [LIST_MEMES] = "SELECT " MEME_COLUMNS
+    [LIST_MEMES] = "SELECT " SQLITE_MEME_COLUMNS
                    " FROM memes WHERE created_us < ? ORDER BY created_us DESC, rowid DESC"
                    " LIMIT ?",
     [PING] = "SELECT id FROM memes LIMIT 1",
@@ -142,27 +138,10 @@ static int last_error(struct connection *c)
     return fail(c, sqlite3_extended_errcode(c->db));
 }
 
-// Borrows text until the statement is reset.
-static int bind_text(sqlite3_stmt *statement, int at, const char *text)
-{
-    return sqlite3_bind_text64(statement, at, text, column_utf8_len(text), SQLITE_STATIC,
-                               SQLITE_UTF8);
-}
-
 static int run(struct connection *c, enum statement which)
 {
     sqlite3_stmt *statement = prepare(c, which);
     return statement ? finish(c, statement, sqlite3_step(statement)) : last_error(c);
-}
-
-static int sqlite_begin(struct connection *c)
-{
-    return run(c, BEGIN);
-}
-
-static int sqlite_commit(struct connection *c)
-{
-    return run(c, COMMIT);
 }
 
 // Some failures have rolled the transaction back by themselves.
@@ -171,6 +150,18 @@ static void sqlite_roll_back(struct connection *c)
     if (!sqlite3_get_autocommit(c->db)) {
         (void)run(c, ROLL_BACK);
     }
+}
+
+// A transaction that could not even be rolled back must not swallow the next one.
+static int sqlite_begin(struct connection *c)
+{
+    sqlite_roll_back(c);
+    return run(c, BEGIN);
+}
+
+static int sqlite_commit(struct connection *c)
+{
+    return run(c, COMMIT);
 }
 
 static const char *sqlite_message(struct connection *c)
@@ -248,6 +239,9 @@ static int sqlite_open(struct connection **ret, const char *path, bool migrate, 
     if (c) {
         rc = open_database(&c->db, path, why, sizeof(why));
     }
+    if (rc == SQLITE_OK && !prepare(c, ROLL_BACK)) { // now: it is wanted when memory is short
+        rc = SQLITE_NOMEM;
+    }
     if (rc == SQLITE_OK && migrate) {
         rc = sqlite_schema_migrate(c->db, why, sizeof(why));
     }
@@ -261,35 +255,6 @@ static int sqlite_open(struct connection **ret, const char *path, bool migrate, 
     return 0;
 }
 
-// Binds a row of MEME_COLUMNS, in their order.
-static int bind_meme(sqlite3_stmt *s, const struct meme *m, const char *captions, const char *score,
-                     const char *agents)
-{
-    const struct meme_request *r = &m->request;
-    const char *const texts[] = {
-        meme_status_name(m->status),
-        m->error_type ? m->error_type : "",
-        m->error_message,
-        m->correlation_id,
-        m->trace_id,
-        r->topic,
-        r->user_id,
-        r->template_id,
-        r->style,
-    };
-    int rc = bind_text(s, 1, m->id) | sqlite3_bind_int64(s, 2, m->created_us);
-    for (int i = 0; i < (int)(sizeof(texts) / sizeof(texts[0])); i++) {
-        rc |= bind_text(s, 3 + i, texts[i]);
-    }
-    rc |= sqlite3_bind_int(s, 12, r->use_trends);
-    rc |= r->seeded ? sqlite3_bind_int64(s, 13, (sqlite3_int64)r->seed) : sqlite3_bind_null(s, 13);
-    rc |= bind_text(s, 14, m->template_id) | bind_text(s, 15, m->template_type) |
-          bind_text(s, 16, captions);
-    rc |= bind_text(s, 17, score) | sqlite3_bind_int(s, 18, m->rounds);
-    rc |= sqlite3_bind_double(s, 19, m->generation_seconds) | bind_text(s, 20, agents);
-    return rc == SQLITE_OK ? 0 : -ENOMEM;
-}
-
 static int sqlite_put_meme(struct connection *c, const struct meme *meme, bool *ret_replaced)
 {
     sqlite3_stmt *s = prepare(c, PUT_MEME);
@@ -299,7 +264,8 @@ static int sqlite_put_meme(struct connection *c, const struct meme *meme, bool *
     int rc;
     if (!s) {
         rc = last_error(c);
-    } else if (!captions || !score || !agents || bind_meme(s, meme, captions, score, agents) != 0) {
+    } else if (!captions || !score || !agents ||
+               sqlite_bind_meme(s, meme, captions, score, agents) != 0) {
         rc = finish(c, s, SQLITE_NOMEM);
     } else {
         int step = sqlite3_step(s);
@@ -318,7 +284,7 @@ static int sqlite_put_image(struct connection *c, const char *id, const void *pn
     if (!s) {
         return last_error(c);
     }
-    if (bind_text(s, 1, id) != SQLITE_OK ||
+    if (sqlite_bind_text(s, 1, id) != SQLITE_OK ||
         sqlite3_bind_blob64(s, 2, png, len, SQLITE_STATIC) != SQLITE_OK) {
         return finish(c, s, sqlite3_extended_errcode(c->db));
     }
@@ -331,7 +297,7 @@ static int sqlite_delete_image(struct connection *c, const char *id)
     if (!s) {
         return last_error(c);
     }
-    (void)bind_text(s, 1, id); // borrowed: nothing that could fail
+    (void)sqlite_bind_text(s, 1, id); // borrowed: nothing that could fail
     return finish(c, s, sqlite3_step(s));
 }
 
@@ -341,12 +307,12 @@ static int sqlite_put_interaction(struct connection *c, const struct store_inter
     if (!s) {
         return last_error(c);
     }
-    (void)bind_text(s, 1, interaction->id);
-    (void)bind_text(s, 2, interaction->meme_id);
+    (void)sqlite_bind_text(s, 1, interaction->id);
+    (void)sqlite_bind_text(s, 2, interaction->meme_id);
     (void)sqlite3_bind_int64(s, 3, interaction->created_us);
-    (void)bind_text(s, 4, interaction->type);
-    (void)bind_text(s, 5, interaction->platform);
-    (void)bind_text(s, 6, interaction->user_id);
+    (void)sqlite_bind_text(s, 4, interaction->type);
+    (void)sqlite_bind_text(s, 5, interaction->platform);
+    (void)sqlite_bind_text(s, 6, interaction->user_id);
     return finish(c, s, sqlite3_step(s));
 }
 
@@ -357,55 +323,10 @@ static int sqlite_fail_pending(struct connection *c, const char *error_message, 
     if (!s) {
         return last_error(c);
     }
-    (void)bind_text(s, 1, error_message);
+    (void)sqlite_bind_text(s, 1, error_message);
     step = sqlite3_step(s);
     *ret_count = step == SQLITE_DONE ? (size_t)sqlite3_changes(c->db) : 0;
     return finish(c, s, step);
-}
-
-static const char *text_at(sqlite3_stmt *s, int column)
-{
-    const unsigned char *text = sqlite3_column_text(s, column);
-    return text ? (const char *)text : "";
-}
-
-static enum meme_status status_from(const char *name)
-{
-    for (enum meme_status status = MEME_PENDING; status < MEME_ERROR; status++) {
-        if (strcmp(name, meme_status_name(status)) == 0) {
-            return status;
-        }
-    }
-    return MEME_ERROR;
-}
-
-// Reads a row of MEME_COLUMNS. A row that another hand has changed gives what of it can be
-// understood.
-static void read_meme(sqlite3_stmt *s, struct meme *ret)
-{
-    struct meme_request *r = &ret->request;
-    memset(ret, 0, sizeof(*ret));
-    column_copy(ret->id, sizeof(ret->id), text_at(s, 0));
-    ret->created_us = sqlite3_column_int64(s, 1);
-    ret->status = status_from(text_at(s, 2));
-    ret->error_type = column_error_type(text_at(s, 3));
-    column_copy(ret->error_message, sizeof(ret->error_message), text_at(s, 4));
-    column_copy(ret->correlation_id, sizeof(ret->correlation_id), text_at(s, 5));
-    column_copy(ret->trace_id, sizeof(ret->trace_id), text_at(s, 6));
-    column_copy(r->topic, sizeof(r->topic), text_at(s, 7));
-    column_copy(r->user_id, sizeof(r->user_id), text_at(s, 8));
-    column_copy(r->template_id, sizeof(r->template_id), text_at(s, 9));
-    column_copy(r->style, sizeof(r->style), text_at(s, 10));
-    r->use_trends = sqlite3_column_int(s, 11) != 0;
-    r->seeded = sqlite3_column_type(s, 12) != SQLITE_NULL;
-    r->seed = (uint64_t)sqlite3_column_int64(s, 12);
-    column_copy(ret->template_id, sizeof(ret->template_id), text_at(s, 13));
-    column_copy(ret->template_type, sizeof(ret->template_type), text_at(s, 14));
-    column_to_captions(ret, text_at(s, 15));
-    column_to_score(&ret->score, text_at(s, 16));
-    ret->rounds = sqlite3_column_int(s, 17);
-    ret->generation_seconds = sqlite3_column_double(s, 18);
-    column_to_reports(ret, text_at(s, 19));
 }
 
 static int sqlite_get_meme(struct connection *c, const char *id, struct meme *ret)
@@ -415,10 +336,10 @@ static int sqlite_get_meme(struct connection *c, const char *id, struct meme *re
     if (!s) {
         return last_error(c);
     }
-    (void)bind_text(s, 1, id);
+    (void)sqlite_bind_text(s, 1, id);
     step = sqlite3_step(s);
     if (step == SQLITE_ROW) {
-        read_meme(s, ret);
+        sqlite_read_meme(s, ret);
     }
     rc = finish(c, s, step);
     return step == SQLITE_DONE ? -ENOENT : rc;
@@ -432,7 +353,7 @@ static int sqlite_get_image(struct connection *c, const char *id, unsigned char 
     if (!s) {
         return last_error(c);
     }
-    (void)bind_text(s, 1, id);
+    (void)sqlite_bind_text(s, 1, id);
     step = sqlite3_step(s);
     rc = step == SQLITE_DONE ? -ENOENT : to_errno(c->db, step);
     if (step == SQLITE_ROW) {
@@ -462,7 +383,7 @@ static int sqlite_list_memes(struct connection *c, size_t limit, int64_t before_
     (void)sqlite3_bind_int64(s, 1, before_us > 0 ? before_us : INT64_MAX);
     (void)sqlite3_bind_int64(s, 2, (sqlite3_int64)limit);
     while ((step = sqlite3_step(s)) == SQLITE_ROW && count < limit) {
-        read_meme(s, &ret[count++]);
+        sqlite_read_meme(s, &ret[count++]);
     }
     *ret_count = count;
     return finish(c, s, step);
