@@ -13,7 +13,7 @@ void answer_path(char ret[ANSWER_PATH_BYTES], const char *id, const char *suffix
     snprintf(ret, ANSWER_PATH_BYTES, "/api/v1/memes/%s%s", id, suffix);
 }
 
-// A note that was cut to its buffer may end in the middle of a character: up to three bytes go.
+// What was cut to its buffer may end in the middle of a character: up to three bytes go.
 static json_t *text_json(const char *text)
 {
     size_t n = strlen(text);
@@ -71,7 +71,7 @@ static json_t *captions_json(const struct meme *meme)
     json_t *array = json_array();
 
     for (size_t i = 0; i < meme->caption_count; i++) {
-        append(&array, json_string(meme->captions[i]));
+        append(&array, text_json(meme->captions[i]));
     }
     return array;
 }
@@ -276,12 +276,10 @@ json_t *answer_interaction(const struct store_interaction *interaction)
 json_t *answer_field(const char *field, const char *message)
 {
     json_t *problem = json_object();
-    json_t *array = json_array();
 
     set(&problem, "field", text_or_null(field));
-    set(&problem, "message", json_string(message));
-    append(&array, problem);
-    return array;
+    set(&problem, "problem", json_string(message));
+    return problem;
 }
 
 json_t *answer_error(const char *code, const char *message, json_t *details,
@@ -291,7 +289,7 @@ json_t *answer_error(const char *code, const char *message, json_t *details,
 
     set(&root, "code", json_string(code));
     set(&root, "message", json_string(message));
-    set(&root, "details", details ? details : json_null());
+    set(&root, "details", details ? details : json_object());
     set(&root, "correlation_id", text_or_null(correlation_id));
     return root;
 }

@@ -22,10 +22,10 @@ json_t *answer_pending(const char *id);
 json_t *answer_template(const struct scene_info *scene);
 json_t *answer_templates(const struct scenes *scenes);
 json_t *answer_interaction(const struct store_interaction *interaction);
-// {code, message, details, correlation_id}; details (may be NULL: null) is taken.
+// {code, message, details, correlation_id}; details (NULL: an empty object) is taken.
 json_t *answer_error(const char *code, const char *message, json_t *details,
                      const char *correlation_id);
-// [{"field", "message"}]: the details of a request that is refused.
+// {"field", "problem"}: the details of a request that is refused.
 json_t *answer_field(const char *field, const char *message);
 
 // The text of root, which is taken, with a newline at its end: malloc, the caller frees. NULL where

@@ -109,8 +109,8 @@ static int start_daemon(struct api *api, char *error, size_t error_size)
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, spy_mhd_access,
         api->mhd, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, THREADS,
         MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_BYTES, MHD_OPTION_ARRAY, spy_mhd_daemon_options(api->mhd),
-        MHD_OPTION_END);
+        (size_t)CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY,
+        spy_mhd_daemon_options(api->mhd), MHD_OPTION_END);
     if (!api->daemon) {
         snprintf(error, error_size, "The HTTP server on %s could not be started: %s.",
                  api->options.listen, strerror(errno));

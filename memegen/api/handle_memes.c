@@ -53,6 +53,16 @@ static int respond_busy(struct spy_mhd_request *request, int error)
                          "Too many memes are waiting to be made; try again soon.", NULL, &retry);
 }
 
+// An argument of the query, NULL where absent. One with a NUL in it is no value that anything
+// takes.
+static const char *query(const struct spy_mhd_request *request, const char *name)
+{
+    size_t len;
+    const char *value = spy_mhd_query(request, name, &len);
+
+    return value && strlen(value) != len ? "NUL" : value;
+}
+
 static void defer(void *job_arg)
 {
     spy_mhd_defer(job_arg);
@@ -86,7 +96,7 @@ int handle_memes_post(struct api *api, struct spy_mhd_request *request, const ch
     int error;
 
     (void)param;
-    if (!request_async(&async, spy_mhd_query(request, "async", NULL), &problem) ||
+    if (!request_async(&async, query(request, "async"), &problem) ||
         !request_meme(&meme.request, body, len, &problem)) {
         return respond_problem(request, &problem);
     }
@@ -190,8 +200,8 @@ int handle_memes_list(struct api *api, struct spy_mhd_request *request, const ch
     int error;
 
     (void)param;
-    if (!request_limit(&limit, spy_mhd_query(request, "limit", NULL), &problem) ||
-        !request_before(&before, spy_mhd_query(request, "before", NULL), &problem)) {
+    if (!request_limit(&limit, query(request, "limit"), &problem) ||
+        !request_before(&before, query(request, "before"), &problem)) {
         return respond_problem(request, &problem);
     }
     error = store_list_memes(api->options.store, limit, before, &memes, &count);
