@@ -1,7 +1,5 @@
-// The free connections are a stack: the one used last is taken first, its pages and statements are
+// What is free is a stack: the connection used last is taken first, its pages and statements are
 // the warmest.
-//
-// The gauges are set with the mutex held, so that they change in the order of what they tell.
 
 #include "memegen/store/pool.h"
 
@@ -11,12 +9,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "memegen/telemetry.h"
-
 struct pool {
     pthread_mutex_t mu;
     pthread_cond_t given;
-    size_t size;      // const after open
+    void (*changed)(size_t size, size_t available); // const after open, as the size
+    size_t size;
     size_t available; // guarded by mu, as the stack
     void *free[];
 };
@@ -41,7 +38,15 @@ static int init_sync(struct pool *pool)
     return 0;
 }
 
-int pool_open(struct pool **ret, void *const connections[], size_t count)
+static void tell(const struct pool *pool)
+{
+    if (pool->changed) {
+        pool->changed(pool->size, pool->available);
+    }
+}
+
+int pool_open(struct pool **ret, void *const things[], size_t count,
+              void (*changed)(size_t size, size_t available))
 {
     struct pool *pool = calloc(1, sizeof(*pool) + count * sizeof(pool->free[0]));
     if (!pool) {
@@ -51,9 +56,10 @@ int pool_open(struct pool **ret, void *const connections[], size_t count)
         free(pool);
         return -ENOMEM;
     }
-    memcpy(pool->free, connections, count * sizeof(pool->free[0]));
+    memcpy(pool->free, things, count * sizeof(pool->free[0]));
     pool->size = pool->available = count;
-    telemetry_pool(count, count);
+    pool->changed = changed;
+    tell(pool);
     *ret = pool;
     return 0;
 }
@@ -61,7 +67,8 @@ int pool_open(struct pool **ret, void *const connections[], size_t count)
 void pool_close(struct pool *pool)
 {
     if (pool) {
-        telemetry_pool(0, 0);
+        pool->size = pool->available = 0;
+        tell(pool);
         (void)pthread_cond_destroy(&pool->given);
         (void)pthread_mutex_destroy(&pool->mu);
         free(pool);
@@ -91,18 +98,18 @@ int pool_take(struct pool *pool, unsigned timeout_ms, void **ret)
     }
     if (pool->available > 0) { // even where the time is over: it is here
         *ret = pool->free[--pool->available];
-        telemetry_pool(pool->size, pool->available);
+        tell(pool);
         rc = 0;
     }
     (void)pthread_mutex_unlock(&pool->mu);
     return rc == 0 ? 0 : -EBUSY;
 }
 
-void pool_give(struct pool *pool, void *connection)
+void pool_give(struct pool *pool, void *thing)
 {
     (void)pthread_mutex_lock(&pool->mu);
-    pool->free[pool->available++] = connection;
-    telemetry_pool(pool->size, pool->available);
+    pool->free[pool->available++] = thing;
+    tell(pool);
     (void)pthread_cond_signal(&pool->given);
     (void)pthread_mutex_unlock(&pool->mu);
 }

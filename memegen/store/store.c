@@ -2,17 +2,15 @@
 // order of calls in a transaction.
 //
 // A call holds one connection and, where it writes to a back end that takes one writer at a time,
-// the turn to write: writers wait for it fairly here rather than polling the database's lock, and
+// the turn to write: writers wait for it here rather than polling the database's lock, and
 // hold no connection while they wait, so that readers always find one.
 
 #include "memegen/store/store.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "memegen/store/backend.h"
 #include "memegen/store/pool.h"
@@ -27,7 +25,7 @@
 struct store {
     const struct store_backend *backend;
     struct pool *pool;
-    pthread_mutex_t writing; // the turn to write; before a connection
+    struct pool *turns; // one turn to write, taken before a connection; NULL where many may write
     size_t connection_count; // const after open, as all below
     struct connection *connections[POOL_MAX];
 };
@@ -71,17 +69,22 @@ static int take(struct store *store, unsigned wait_ms, struct connection **ret)
 
 static int take_turn(struct store *store)
 {
-    struct timespec deadline;
-    (void)clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += WAIT_MS / 1000;
-    return pthread_mutex_clocklock(&store->writing, CLOCK_MONOTONIC, &deadline) == 0 ? 0 : -EBUSY;
+    void *turn;
+    return store->turns ? pool_take(store->turns, WAIT_MS, &turn) : 0;
+}
+
+static void give_turn(struct store *store)
+{
+    if (store->turns) {
+        pool_give(store->turns, store);
+    }
 }
 
 // The turn to write, a connection and a transaction on it; end_write() gives all back.
 static int begin_write(struct store *store, struct connection **ret)
 {
     struct connection *connection;
-    int rc = store->backend->one_writer ? take_turn(store) : 0;
+    int rc = take_turn(store);
     if (rc != 0) {
         return rc;
     }
@@ -94,9 +97,7 @@ static int begin_write(struct store *store, struct connection **ret)
         }
         pool_give(store->pool, connection);
     }
-    if (store->backend->one_writer) {
-        (void)pthread_mutex_unlock(&store->writing);
-    }
+    give_turn(store);
     return rc;
 }
 
@@ -115,9 +116,7 @@ static int commit_or_roll_back(struct store *store, struct connection *connectio
 static void end_write(struct store *store, struct connection *connection)
 {
     pool_give(store->pool, connection);
-    if (store->backend->one_writer) {
-        (void)pthread_mutex_unlock(&store->writing);
-    }
+    give_turn(store);
 }
 
 // The scheme's back end, and what follows the colon.
@@ -168,6 +167,16 @@ static int open_connections(struct store *store, const char *location, size_t co
     return 0;
 }
 
+static int open_pools(struct store *store)
+{
+    int rc = pool_open(&store->pool, (void *const *)store->connections, store->connection_count,
+                       telemetry_pool);
+    if (rc == 0 && store->backend->one_writer) {
+        rc = pool_open(&store->turns, (void *const[]){ store }, 1, NULL);
+    }
+    return rc;
+}
+
 int store_open(struct store **ret, const struct store_options *options, char *error,
                size_t error_size)
 {
@@ -183,15 +192,14 @@ int store_open(struct store **ret, const struct store_options *options, char *er
         return -EINVAL;
     }
     store = calloc(1, sizeof(*store));
-    if (!store || pthread_mutex_init(&store->writing, NULL) != 0) {
+    if (!store) {
         (void)snprintf(error, error_size, "the database cannot be opened: out of memory");
-        free(store);
         return -ENOMEM;
     }
     store->backend = backend;
     rc = open_connections(store, location, size, error, error_size);
     if (rc == 0) {
-        rc = pool_open(&store->pool, (void *const *)store->connections, size);
+        rc = open_pools(store);
         if (rc != 0) {
             (void)snprintf(error, error_size, "the database cannot be opened: out of memory");
         }
@@ -213,10 +221,10 @@ void store_close(struct store *store)
         return;
     }
     pool_close(store->pool);
+    pool_close(store->turns);
     for (size_t i = 0; i < store->connection_count; i++) {
         store->backend->close(store->connections[i]);
     }
-    (void)pthread_mutex_destroy(&store->writing);
     free(store);
 }
 

@@ -28,7 +28,7 @@ static struct pool *open_pool(size_t size)
     for (size_t i = 0; i < size; i++) {
         connections[i] = &things[i];
     }
-    assert_int_equal(pool_open(&p, connections, size), 0);
+    assert_int_equal(pool_open(&p, connections, size, telemetry_pool), 0);
     return p;
 }
 
@@ -116,7 +116,7 @@ static void test_no_memory(void **state)
     struct pool *p = NULL;
     (void)state;
     alloc_fail_after(0);
-    int rc = pool_open(&p, connections, 1);
+    int rc = pool_open(&p, connections, 1, NULL);
     alloc_fail_never();
     assert_int_equal(rc, -ENOMEM);
     assert_null(p);
