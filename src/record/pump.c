@@ -83,17 +83,17 @@ static void unlock_in_parent(void)
     pthread_mutex_unlock(&pump.mu);
 }
 
-// The child has one thread, this one. Lines that wait belong to the parent.
+// The child has one thread, this one, which holds the lock; nobody waits on the conditions any
+// more, whatever they say. Lines that wait belong to the parent.
 static void become_child(void)
 {
-    pthread_mutex_init(&pump.mu, NULL);
     init_conditions();
-    if (!pump.options) {
-        return;
+    if (pump.options) {
+        pump.child = true;
+        pump.settled = pump.appended;
+        pump.stalled = false;
     }
-    pump.child = true;
-    pump.settled = pump.appended;
-    pump.stalled = false;
+    pthread_mutex_unlock(&pump.mu);
 }
 
 static void init_once(void)
