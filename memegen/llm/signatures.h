@@ -1,0 +1,12 @@
+// The signatures that the agents ask by.
+#ifndef MEMEGEN_LLM_SIGNATURES_H
+#define MEMEGEN_LLM_SIGNATURES_H
+
+#include "memegen/llm/signature.h"
+
+// prompt_generator: a topic and a template become captions, one a slot.
+extern const struct signature signature_captions;
+// refinement: as above, with the captions so far and what was found wanting.
+extern const struct signature signature_refine;
+
+#endif
