@@ -1,0 +1,246 @@
+// Wrong claims and what is right: see claims.h.
+//
+// A pattern and a text are both lists of folded words; a pattern is tried at each word of the text.
+
+#include "memegen/pipeline/claims.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "memegen/llm/words.h"
+#include "memegen/yaml.h"
+
+#define FILE_NAME "claims.yaml"
+#define CLAIMS_MAX 500
+// Words of a text that are looked at: more than a topic or a caption has.
+#define TEXT_WORDS_MAX 128
+#define PATTERN_WORDS_MAX 12
+
+struct claim {
+    const char *fact, *right; // borrowed from the tree; right may be NULL
+    json_t *said;
+    bool has_number;
+    json_int_t number;
+};
+
+struct claims {
+    json_t *tree;
+    size_t count;
+    struct claim list[];
+};
+
+// A text cut into words.
+struct cut {
+    size_t count;
+    struct words_span spans[TEXT_WORDS_MAX];
+    char folded[TEXT_WORDS_MAX][WORDS_WORD_BYTES];
+};
+
+static void cut_words(const char *text, struct cut *ret)
+{
+    struct words_span span;
+    ret->count = 0;
+    while (ret->count < TEXT_WORDS_MAX && words_next(&text, &span)) {
+        ret->spans[ret->count] = span;
+        words_fold(ret->folded[ret->count], WORDS_WORD_BYTES, span.s, span.n);
+        ret->count++;
+    }
+}
+
+// Words of a pattern: between spaces, so that "#" and "*" count.
+static size_t cut_pattern(const char *pattern, char ret[PATTERN_WORDS_MAX][WORDS_WORD_BYTES])
+{
+    size_t count = 0;
+    while (*pattern && count < PATTERN_WORDS_MAX) {
+        size_t n = strcspn(pattern, " ");
+        words_fold(ret[count++], WORDS_WORD_BYTES, pattern, n);
+        pattern += n + strspn(pattern + n, " ");
+    }
+    return *pattern ? 0 : count;
+}
+
+static bool is_number(const char *word)
+{
+    return word[strspn(word, "0123456789")] == '\0' && strlen(word) < 16;
+}
+
+// Whether the pattern stands at word `at`; *ret_number is the word that stands for its "#".
+static bool matches(const struct cut *cut, size_t at, char pattern[][WORDS_WORD_BYTES], size_t n,
+                    size_t *ret_number)
+{
+    if (at + n > cut->count) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *word = cut->folded[at + i];
+        if (strcmp(pattern[i], "#") == 0) {
+            if (!is_number(word)) {
+                return false;
+            }
+            *ret_number = at + i;
+        } else if (strcmp(pattern[i], "*") != 0 && strcmp(pattern[i], word) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Whether one of the four words before denies what follows.
+static bool is_denied(const struct cut *cut, size_t at)
+{
+    static const char *const denials[] = { "not",   "never", "myth",  "nobody",
+                                           "isn't", "wrong", "false", "stop" };
+    for (size_t i = at > 4 ? at - 4 : 0; i < at; i++) {
+        for (size_t j = 0; j < sizeof(denials) / sizeof(denials[0]); j++) {
+            if (strcmp(cut->folded[i], denials[j]) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+// Whether the claim is made, wrongly, at word `at`.
+static bool find_at(const struct claim *claim, const char *text, const struct cut *cut, size_t at,
+                    struct claims_fault *ret)
+{
+    char pattern[PATTERN_WORDS_MAX][WORDS_WORD_BYTES];
+    size_t i;
+    json_t *said;
+    json_array_foreach(claim->said, i, said)
+    {
+        size_t number = 0, n = cut_pattern(json_string_value(said), pattern);
+        if (!matches(cut, at, pattern, n, &number) || is_denied(cut, at) ||
+            (claim->has_number && strtoll(cut->folded[number], NULL, 10) == claim->number)) {
+            continue;
+        }
+        size_t first = claim->has_number ? number : at,
+               last = claim->has_number ? number : at + n - 1;
+        *ret = (struct claims_fault){
+            .fact = claim->fact,
+            .at = (size_t)(cut->spans[first].s - text),
+            .len = (size_t)(cut->spans[last].s + cut->spans[last].n - cut->spans[first].s),
+            .mendable = claim->has_number || claim->right,
+        };
+        if (claim->has_number) {
+            snprintf(ret->right, sizeof(ret->right), "%lld", (long long)claim->number);
+        } else if (claim->right) {
+            words_copy(ret->right, sizeof(ret->right), claim->right);
+        }
+        return true;
+    }
+    return false;
+}
+
+bool claims_find(const struct claims *claims, const char *text, size_t from,
+                 struct claims_fault *ret)
+{
+    struct cut cut;
+    cut_words(text, &cut);
+    for (size_t at = 0; at < cut.count; at++) {
+        if ((size_t)(cut.spans[at].s - text) < from) {
+            continue;
+        }
+        for (size_t i = 0; i < claims->count; i++) {
+            if (find_at(&claims->list[i], text, &cut, at, ret)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+// Every pattern of a numbered claim needs one "#", every other none.
+static const char *check_said(const struct claim *claim)
+{
+    char pattern[PATTERN_WORDS_MAX][WORDS_WORD_BYTES];
+    size_t i;
+    json_t *said;
+    if (json_array_size(claim->said) == 0) {
+        return "said must be a list of patterns";
+    }
+    json_array_foreach(claim->said, i, said)
+    {
+        size_t numbers = 0,
+               n = json_is_string(said) ? cut_pattern(json_string_value(said), pattern) : 0;
+        for (size_t j = 0; j < n; j++) {
+            numbers += strcmp(pattern[j], "#") == 0;
+        }
+        if (n < 2) {
+            return "a pattern must be a string of 2 to 12 words";
+        }
+        if (numbers != (claim->has_number ? 1 : 0)) {
+            return "\"#\" stands once in each pattern of a claim with a number, and in no other";
+        }
+    }
+    return NULL;
+}
+
+static int read_claim(struct claim *claim, json_t *object, char *error, size_t size)
+{
+    json_error_t problem;
+    json_t *number = NULL;
+    if (json_unpack_ex(object, &problem, JSON_STRICT, "{s:s, s:o, s?s, s?o}", "fact", &claim->fact,
+                       "said", &claim->said, "right", &claim->right, "number", &number) < 0) {
+        snprintf(error, size, "%s", problem.text);
+        return -EINVAL;
+    }
+    claim->has_number = number != NULL;
+    claim->number = json_integer_value(number);
+    const char *what = number && !json_is_integer(number) ? "number must be a whole number"
+                       : number && claim->right           ? "it has both a number and a right text"
+                                                          : check_said(claim);
+    snprintf(error, size, "%s", what ? what : "");
+    return what ? -EINVAL : 0;
+}
+
+int claims_load(struct claims **ret, const char *data_dir, char *error, size_t error_size)
+{
+    char path[4096], what[160];
+    int r = -EINVAL;
+    struct claims *claims = NULL;
+    snprintf(path, sizeof(path), "%s/%s", data_dir, FILE_NAME);
+    json_t *tree = yaml_load(path, error, error_size);
+    if (!tree) {
+        return -EINVAL;
+    }
+    const json_t *list = json_object_get(tree, "claims");
+    size_t count = json_array_size(list);
+    if (count == 0 || count > CLAIMS_MAX) {
+        snprintf(error, error_size, "%s: claims must be a list of 1 to %d", FILE_NAME, CLAIMS_MAX);
+        goto fail;
+    }
+    claims = calloc(1, sizeof(*claims) + count * sizeof(claims->list[0]));
+    if (!claims) {
+        snprintf(error, error_size, "out of memory");
+        r = -ENOMEM;
+        goto fail;
+    }
+    for (; claims->count < count; claims->count++) {
+        r = read_claim(&claims->list[claims->count], json_array_get(list, claims->count), what,
+                       sizeof(what));
+        if (r < 0) {
+            snprintf(error, error_size, "%s: claim %zu is wrong: %s", FILE_NAME, claims->count + 1,
+                     what);
+            goto fail;
+        }
+    }
+    claims->tree = tree;
+    *ret = claims;
+    return 0;
+fail:
+    free(claims);
+    json_decref(tree);
+    return r;
+}
+
+void claims_free(struct claims *claims)
+{
+    if (claims) {
+        json_decref(claims->tree);
+        free(claims);
+    }
+}
