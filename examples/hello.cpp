@@ -21,14 +21,14 @@ int main()
     }
 
     spy_metric metric{};
-    metric.name = "greetings_total";
-    metric.help = "Greetings said";
+    metric.name = "hellos_total";
+    metric.help = "Hellos said";
     metric.labels[0] = "language";
-    spy_counter greetings{};
-    if (spy_counter_register(&greetings, &metric) != 0) {
+    spy_counter hellos{};
+    if (spy_counter_register(&hellos, &metric) != 0) {
         return 1;
     }
-    spy_counter_inc(spy_counter_with(greetings, "C++"));
+    spy_counter_inc(spy_counter_with(hellos, "C++"));
     spy_info("said_hello", spy_str("to", "world"), spy_int("times", 1));
 
     std::string scrape;

@@ -1,13 +1,15 @@
 // An HTTP service on libmicrohttpd, seen whole: latency and count by route, one log line a request,
 // correlation ids, and /metrics on the admin port.
 //
-//     http [HOST-PORT [ADMIN]]        e.g.  http 8080 127.0.0.1:8000; port 0 takes a free one
+//     http [PORT [ADMIN]]        as in: http 8080 127.0.0.1:8000; port 0 takes a free one
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <spyglass/spyglass.h>
 #include <spyglass_mhd.h>
@@ -58,21 +60,44 @@ static int on_request(void *arg, struct spy_mhd_request *request)
     return 0;
 }
 
-static unsigned short port_of(struct MHD_Daemon *daemon)
+static struct MHD_Daemon *listen_on(unsigned short port, struct spy_mhd *app)
 {
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT);
-    return info ? info->port : 0;
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons(port),
+                                   .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+                            spy_mhd_access, app, MHD_OPTION_ARRAY, spy_mhd_daemon_options(app),
+                            MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_END);
+}
+
+static int serve(unsigned short port, struct spy_mhd *app, const sigset_t *ends)
+{
+    int signal_number;
+    struct MHD_Daemon *daemon = listen_on(port, app);
+    if (!daemon) {
+        fprintf(stderr, "http: port %d cannot be used\n", port);
+        return 1;
+    }
+    port = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
+    fprintf(stderr, "listening on %d, metrics on %d\n", port, spy_admin_port());
+    spy_ready(1);
+    sigwait(ends, &signal_number);
+
+    MHD_socket listener = MHD_quiesce_daemon(daemon); // no new connections
+    int rc = spy_mhd_drain(app, 5000);                // what was accepted is answered
+    MHD_stop_daemon(daemon);
+    close(listener);
+    return rc == 0 ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
     struct spy_mhd *app;
-    unsigned short port = argc > 1 ? (unsigned short)atoi(argv[1]) : 8080;
     sigset_t ends;
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &ends, NULL); // before any thread starts: sigwait() below gets them
+    pthread_sigmask(SIG_BLOCK, &ends, NULL); // before any thread starts: sigwait() gets them
     signal(SIGPIPE, SIG_IGN);
 
     if (spy_start(&(struct spy_options){ .service = "http",
@@ -83,21 +108,7 @@ int main(int argc, char **argv)
     if (spy_mhd_new(&app, &(struct spy_mhd_options){ .on_request = on_request }) != 0) {
         return 1;
     }
-    struct MHD_Daemon *daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, port, NULL, NULL, spy_mhd_access,
-        app, MHD_OPTION_ARRAY, spy_mhd_daemon_options(app), MHD_OPTION_END);
-    if (!daemon) {
-        fprintf(stderr, "http: port %d cannot be used\n", port);
-        return 1;
-    }
-    spy_ready(1);
-    fprintf(stderr, "listening on %d, metrics on %d\n", port_of(daemon), spy_admin_port());
-
-    int signal_number;
-    sigwait(&ends, &signal_number);
-    MHD_quiesce_daemon(daemon);
-    int rc = spy_mhd_drain(app, 5000);
-    MHD_stop_daemon(daemon);
+    int status = serve((unsigned short)(argc > 1 ? strtoul(argv[1], NULL, 10) : 8080), app, &ends);
     spy_mhd_free(app);
-    return spy_stop(1000) == 0 && rc == 0 ? 0 : 1;
+    return spy_stop(1000) == 0 ? status : 1;
 }
