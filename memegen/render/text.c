@@ -19,12 +19,17 @@ static const struct {
     { "Noto Serif,DejaVu Serif", PANGO_WEIGHT_BOLD },
 };
 
+// The font size in which every text is laid out, to be scaled to its own. Without hinting the
+// result is the same, and Fontconfig sorts the fonts once a face and thread, not once for each size
+// that the fitting tries: that takes 3 ms.
+#define LAYOUT_SIZE 64
+
 // A text on its way: the box's inside in its own coordinates, from (0, 0).
 struct fit {
     PangoLayout *layout;
-    PangoFontDescription *font;
     const struct text_box *box;
-    double w, h; // what remains of the box inside the outline
+    double w, h;  // what remains of the box inside the outline
+    double scale; // from the layout to the box
 };
 
 bool text_box_parse(struct reader *r, const struct place *at, const json_t *v,
@@ -131,7 +136,11 @@ char *text_clean(const char *bytes, bool *cut)
 static bool is_tight(const char *text)
 {
     for (const char *p = text; *p; p = g_utf8_next_char(p)) {
-        const GUnicodeScript script = g_unichar_get_script(g_utf8_get_char(p));
+        const gunichar c = g_utf8_get_char(p);
+        const GUnicodeScript script = g_unichar_get_script(c);
+        if (g_unichar_type(c) == G_UNICODE_OTHER_SYMBOL) {
+            return false;
+        }
         if (script != G_UNICODE_SCRIPT_LATIN && script != G_UNICODE_SCRIPT_COMMON &&
             script != G_UNICODE_SCRIPT_GREEK && script != G_UNICODE_SCRIPT_CYRILLIC) {
             return false;
@@ -140,24 +149,34 @@ static bool is_tight(const char *text)
     return true;
 }
 
-// The top of the layout for the box's vertical alignment.
-static double top_of(const struct fit *f, double height)
+// What the layout covers, in the box's pixels: the ink of some scripts reaches above and below
+// their lines.
+struct extent {
+    double left, right, width; // of the ink; of the lines
+    double top, bottom;        // of both
+};
+
+static struct extent extent_of(const struct fit *f)
 {
-    return fmax(0, (f->h - height) * f->box->valign / 2.0);
+    const double unit = PANGO_SCALE / f->scale;
+    PangoRectangle ink, logical;
+    pango_layout_get_extents(f->layout, &ink, &logical);
+    return (struct extent){
+        .left = ink.x / unit,
+        .right = (ink.x + ink.width) / unit,
+        .width = logical.width / unit,
+        .top = fmin(ink.y, logical.y) / unit,
+        .bottom = fmax(ink.y + ink.height, logical.y + logical.height) / unit,
+    };
 }
 
 static bool fits(struct fit *f, int size, PangoWrapMode wrap)
 {
-    pango_font_description_set_absolute_size(f->font, (double)size * PANGO_SCALE);
-    pango_layout_set_font_description(f->layout, f->font);
+    f->scale = (double)size / LAYOUT_SIZE;
+    pango_layout_set_width(f->layout, (int)(f->w / f->scale * PANGO_SCALE));
     pango_layout_set_wrap(f->layout, wrap);
-    PangoRectangle ink, logical;
-    pango_layout_get_extents(f->layout, &ink, &logical);
-    const double unit = PANGO_SCALE;
-    const double top = top_of(f, logical.height / unit);
-    return logical.width / unit <= f->w && logical.height / unit <= f->h && ink.x >= 0 &&
-           (ink.x + ink.width) / unit <= f->w && top + ink.y / unit >= 0 &&
-           top + (ink.y + ink.height) / unit <= f->h;
+    const struct extent e = extent_of(f);
+    return e.width <= f->w && e.left >= 0 && e.right <= f->w && e.bottom - e.top <= f->h;
 }
 
 // The largest size that fits, or 0. Fitting is monotonous but for accidents of wrapping, where any
@@ -189,9 +208,9 @@ static bool fit_layout(struct fit *f)
     if (size) {
         return fits(f, size, wrap);
     }
-    pango_layout_set_height(f->layout, (int)(f->h * PANGO_SCALE));
-    pango_layout_set_ellipsize(f->layout, PANGO_ELLIPSIZE_END);
     fits(f, (int)f->box->size_min, wrap);
+    pango_layout_set_height(f->layout, (int)(f->h / f->scale * PANGO_SCALE));
+    pango_layout_set_ellipsize(f->layout, PANGO_ELLIPSIZE_END);
     return false;
 }
 
@@ -204,7 +223,7 @@ static bool has_color(PangoFont *font)
            (hb_ot_color_has_png(face) || hb_ot_color_has_layers(face) || hb_ot_color_has_svg(face));
 }
 
-static void stroke_edge(cairo_t *cr, const struct fit *f, double top)
+static void stroke_edge(cairo_t *cr, const struct fit *f)
 {
     PangoLayoutIter *iter = pango_layout_get_iter(f->layout);
     cairo_new_path(cr);
@@ -214,29 +233,30 @@ static void stroke_edge(cairo_t *cr, const struct fit *f, double top)
             PangoRectangle logical;
             pango_layout_iter_get_run_extents(iter, NULL, &logical);
             const double baseline = pango_layout_iter_get_baseline(iter);
-            cairo_move_to(cr, logical.x / (double)PANGO_SCALE, top + baseline / PANGO_SCALE);
+            cairo_move_to(cr, logical.x / (double)PANGO_SCALE, baseline / PANGO_SCALE);
             pango_cairo_glyph_string_path(cr, run->item->analysis.font, run->glyphs);
         }
     } while (pango_layout_iter_next_run(iter));
     pango_layout_iter_free(iter);
     const struct rgba *c = &f->box->outline;
     cairo_set_source_rgba(cr, c->r, c->g, c->b, c->a);
-    cairo_set_line_width(cr, 2 * f->box->outline_width);
+    cairo_set_line_width(cr, 2 * f->box->outline_width / f->scale);
     cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
     cairo_stroke(cr);
 }
 
 static void paint_layout(cairo_t *cr, const struct fit *f)
 {
-    PangoRectangle logical;
-    pango_layout_get_extents(f->layout, NULL, &logical);
-    const double top = top_of(f, logical.height / (double)PANGO_SCALE);
+    const struct extent e = extent_of(f);
+    const double top = fmax(0, f->h - (e.bottom - e.top)) * f->box->valign / 2.0 - e.top;
+    cairo_translate(cr, 0, top);
+    cairo_scale(cr, f->scale, f->scale);
     if (f->box->outline_width > 0) {
-        stroke_edge(cr, f, top);
+        stroke_edge(cr, f);
     }
     const struct rgba *c = &f->box->color;
     cairo_set_source_rgba(cr, c->r, c->g, c->b, c->a);
-    cairo_move_to(cr, 0, top);
+    cairo_move_to(cr, 0, 0);
     pango_cairo_show_layout(cr, f->layout);
     cairo_new_path(cr);
 }
@@ -248,7 +268,11 @@ static PangoLayout *new_layout(struct text_drawer *texts, const struct fit *f, c
     PangoLayout *layout = pango_layout_new(texts->context);
     char *upper = f->box->uppercase ? g_utf8_strup(text, -1) : NULL;
     pango_layout_set_text(layout, upper ? upper : text, -1);
-    pango_layout_set_width(layout, (int)(f->w * PANGO_SCALE));
+    PangoFontDescription *font = pango_font_description_from_string(faces[f->box->font].families);
+    pango_font_description_set_weight(font, faces[f->box->font].weight);
+    pango_font_description_set_absolute_size(font, LAYOUT_SIZE * PANGO_SCALE);
+    pango_layout_set_font_description(layout, font);
+    pango_font_description_free(font);
     pango_layout_set_alignment(layout, aligns[f->box->align]);
     if (is_tight(text)) {
         pango_layout_set_line_spacing(layout, 0.9f);
@@ -276,17 +300,13 @@ void text_draw(struct text_drawer *texts, const struct text_box *box, const char
     cairo_translate(cr, edge, edge);
 
     struct fit f = { .box = box, .w = box->w - 2 * edge, .h = box->h - 2 * edge };
-    pango_cairo_update_context(cr, texts->context);
     f.layout = new_layout(texts, &f, text);
-    f.font = pango_font_description_from_string(faces[box->font].families);
-    pango_font_description_set_weight(f.font, faces[box->font].weight);
     if (!fit_layout(&f)) {
         result->cut = true;
     }
     result->unknown_glyphs += pango_layout_get_unknown_glyphs_count(f.layout);
     paint_layout(cr, &f);
 
-    pango_font_description_free(f.font);
     g_object_unref(f.layout);
     cairo_restore(cr);
     g_free(text);
