@@ -138,9 +138,6 @@ bool read_string(struct reader *r, const struct place *at, const json_t *v, size
     if (len < 1 || len > max) {
         return read_fail(r, at, "must have 1 to %zu bytes, not %zu", max, len);
     }
-    if (memchr(json_string_value(v), '\0', len)) {
-        return read_fail(r, at, "must not contain a NUL");
-    }
     *ret = json_string_value(v);
     return true;
 }

@@ -41,7 +41,7 @@ bool read_number(struct reader *r, const struct place *at, const json_t *v, doub
 bool read_coords(struct reader *r, const struct place *at, const json_t *v, size_t min, size_t max,
                  double *ret, size_t *ret_count);
 bool read_bool(struct reader *r, const struct place *at, const json_t *v, bool *ret);
-// A string of 1 to max bytes, borrowed from the tree.
+// A string of 1 to max bytes, borrowed from the tree, whose strings hold no NUL (yaml.h).
 bool read_string(struct reader *r, const struct place *at, const json_t *v, size_t max,
                  const char **ret);
 // The same, copied to the arena.
