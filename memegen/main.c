@@ -1,0 +1,275 @@
+// memegen: a meme service that Spyglass watches end to end.
+//
+// Start: configuration → templates → metrics → Spyglass (logs, admin server, the state directory's
+// lock) → cache, store, pipeline → workers and the HTTP server → ready. The end goes the other way
+// round.
+//
+// Signals are taken by this thread alone, by sigwaitinfo(2); all others block them. SIGTERM and
+// SIGINT finish what was accepted and end with status 0 within 10 s; a second one ends at once.
+// SIGHUP is nothing to a service that keeps no file of its own open by name, SIGPIPE is ignored.
+//
+// Exit status: 0; 1 what was asked for could not be done; 2 wrong usage or configuration.
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <spyglass/spyglass.h>
+
+#include "memegen/api/api.h"
+#include "memegen/cache/cache.h"
+#include "memegen/config.h"
+#include "memegen/pipeline/pipeline.h"
+#include "memegen/render/render.h"
+#include "memegen/store/store.h"
+#include "memegen/telemetry.h"
+
+#define EXIT_USAGE 2
+#define STOP_MS                                                                                    \
+    8000u // for what was accepted; the rest of the 10 s is for the clients, the store and the log
+#define STOP_LOG_MS 1000u // for the last lines
+#define ERROR_BYTES 512
+
+struct service {
+    struct scenes *scenes;
+    struct cache *cache;
+    struct store *store;
+    struct pipeline *pipeline;
+    struct api *api;
+};
+
+static enum spy_log_format log_format(const char *name)
+{
+    if (strcmp(name, "json") == 0) {
+        return SPY_LOG_JSON;
+    }
+    return strcmp(name, "console") == 0 ? SPY_LOG_CONSOLE : SPY_LOG_AUTO;
+}
+
+static enum spy_level log_level(const char *name)
+{
+    static const struct {
+        const char *name;
+        enum spy_level level;
+    } levels[] = {
+        { "debug", SPY_LEVEL_DEBUG },
+        { "info", SPY_LEVEL_INFO },
+        { "warn", SPY_LEVEL_WARN },
+        { "error", SPY_LEVEL_ERROR },
+    };
+
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+        if (strcmp(levels[i].name, name) == 0) {
+            return levels[i].level;
+        }
+    }
+    return SPY_LEVEL_DEFAULT;
+}
+
+static int load_scenes(struct service *service, const struct config *config, char *error)
+{
+    char dir[4096];
+
+    if (snprintf(dir, sizeof(dir), "%s/templates", config->data_dir) >= (int)sizeof(dir)) {
+        snprintf(error, ERROR_BYTES, "The path of the data directory is too long.");
+        return -ENAMETOOLONG;
+    }
+    return scenes_load(&service->scenes, dir, error, ERROR_BYTES);
+}
+
+// Metrics first: every family and every known series stands in the first scrape.
+static int start_spyglass(const struct service *service, const struct config *config, char *error)
+{
+    const struct spy_options options = {
+        .service = config->service,
+        .environment = config->environment,
+        .release = config->release,
+        .state_dir = config->state_dir,
+        .admin = config->admin,
+        .admin_token = config->admin_token[0] ? config->admin_token : NULL,
+        .log_format = log_format(config->log_format),
+        .log_level = log_level(config->log_level),
+        .full_wait_ms = (unsigned)config->full_wait_ms,
+        .resource_period_s = (unsigned)config->resource_period_s,
+        .resource_disk = config->resource_disk,
+    };
+    int code = telemetry_register(scenes_types(service->scenes));
+
+    if (code) {
+        snprintf(error, ERROR_BYTES, "The metrics could not be registered: %s.", strerror(-code));
+        return code;
+    }
+    code = spy_start(&options);
+    if (code) {
+        snprintf(error, ERROR_BYTES, "%s", spy_start_error());
+    }
+    return code;
+}
+
+static int start_service(struct service *service, const struct config *config, char *error)
+{
+    int code = cache_open(&service->cache,
+                          &(struct cache_options){ .bytes_max = (size_t)config->cache_bytes,
+                                                   .ttl_s = (unsigned)config->cache_ttl_s });
+
+    if (code) {
+        snprintf(error, ERROR_BYTES, "The cache could not be made: %s.", strerror(-code));
+        return code;
+    }
+    code = store_open(
+        &service->store,
+        &(struct store_options){ .url = config->database, .pool_size = (size_t)config->db_pool },
+        error, ERROR_BYTES);
+    if (code) {
+        return code;
+    }
+    code = pipeline_open(&service->pipeline,
+                         &(struct pipeline_options){ .data_dir = config->data_dir,
+                                                     .scenes = service->scenes,
+                                                     .cache = service->cache,
+                                                     .workers = (size_t)config->workers },
+                         error, ERROR_BYTES);
+    if (code) {
+        return code;
+    }
+    return api_start(&service->api,
+                     &(struct api_options){ .listen = config->listen,
+                                            .data_dir = config->data_dir,
+                                            .queue = (size_t)config->queue,
+                                            .workers = (size_t)config->workers,
+                                            .scenes = service->scenes,
+                                            .pipeline = service->pipeline,
+                                            .store = service->store,
+                                            .cache = service->cache },
+                     error, ERROR_BYTES);
+}
+
+static void close_service(struct service *service)
+{
+    if (service->pipeline) {
+        pipeline_close(service->pipeline);
+    }
+    if (service->store) {
+        store_close(service->store);
+    }
+    if (service->cache) {
+        cache_close(service->cache);
+    }
+    if (service->scenes) {
+        scenes_free(service->scenes);
+    }
+}
+
+static void block_signals(sigset_t *ret)
+{
+    sigemptyset(ret);
+    sigaddset(ret, SIGTERM);
+    sigaddset(ret, SIGINT);
+    sigaddset(ret, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, ret, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+// Waits for SIGTERM or SIGINT; from then on these have their default action in this thread.
+static int wait_for_end(const sigset_t *set)
+{
+    sigset_t deadly;
+    int number;
+
+    do {
+        number = sigwaitinfo(set, NULL);
+    } while (number != SIGTERM && number != SIGINT);
+    sigemptyset(&deadly);
+    sigaddset(&deadly, SIGTERM);
+    sigaddset(&deadly, SIGINT);
+    pthread_sigmask(SIG_UNBLOCK, &deadly, NULL);
+    return number;
+}
+
+static int run(struct service *service, const sigset_t *signals)
+{
+    int number;
+
+    spy_ready(1);
+    spy_info("memegen_ready", spy_str("address", api_address(service->api)),
+             spy_int("admin_port", spy_admin_port()));
+    number = wait_for_end(signals);
+    spy_ready(0);
+    spy_info("memegen_stopping", spy_str("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"));
+    if (api_stop(service->api, STOP_MS) != 0) {
+        // A worker is stuck in its pipeline: its meme is pending in the store, and an error from
+        // the next start on.
+        spy_log_error("memegen_stuck", spy_uint("timeout_ms", STOP_MS));
+        spy_stop(STOP_LOG_MS);
+        _exit(EXIT_FAILURE);
+    }
+    spy_info("memegen_stopped");
+    return EXIT_SUCCESS;
+}
+
+static int serve(const struct config *config)
+{
+    struct service service = { 0 };
+    char error[ERROR_BYTES] = "";
+    sigset_t signals;
+    int status = EXIT_FAILURE;
+
+    block_signals(&signals);
+    if (load_scenes(&service, config, error) == 0 && start_spyglass(&service, config, error) == 0) {
+        if (start_service(&service, config, error) == 0) {
+            status = run(&service, &signals);
+        }
+        spy_stop(STOP_LOG_MS);
+    }
+    close_service(&service);
+    if (error[0]) {
+        fprintf(stderr, "memegen: %s\n", error);
+    }
+    return status;
+}
+
+static int check(const struct config *config)
+{
+    struct service service = { 0 };
+    char error[ERROR_BYTES] = "";
+
+    if (load_scenes(&service, config, error) != 0) {
+        fprintf(stderr, "memegen: %s\n", error);
+        return EXIT_FAILURE;
+    }
+    close_service(&service);
+    puts("The configuration is valid.");
+    return EXIT_SUCCESS;
+}
+
+static int act(const struct config *config)
+{
+    if (config->help) {
+        config_help(stdout);
+    } else if (config->version) {
+        puts("memegen " SPYGLASS_VERSION);
+    } else if (config->print_config) {
+        config_print(config, stdout);
+    } else {
+        return config->check_config ? check(config) : serve(config);
+    }
+    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    struct config config;
+    char error[ERROR_BYTES];
+    int status;
+
+    if (config_load(&config, argc, argv, error, sizeof(error)) != 0) {
+        fprintf(stderr, "memegen: %s\n", error);
+        return EXIT_USAGE;
+    }
+    status = act(&config);
+    config_done(&config);
+    return status;
+}
