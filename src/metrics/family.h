@@ -62,9 +62,12 @@ struct spy__family {
     double bounds[SPY_BUCKETS_MAX]; // past bucket_count: +Inf, so that loops may round up
     double (*read)(void *arg);      // a callback's; NULL elsewhere
     void *read_arg;
-    uint64_t read_last;    // bits of what it returned last; atomic
-    uint8_t read_busy;     // a call is under way; atomic
-    const uint64_t *words; // atomic words that count in place of cells; NULL elsewhere
+    unsigned read_period_ms; // least time between two calls
+    bool read_optional;      // a callback's NaN means that there is no value
+    uint64_t read_ns;        // when it was called last, 0 for never; atomic
+    uint64_t read_last;      // bits of what it returned last; atomic
+    uint8_t read_busy;       // a call is under way; atomic
+    const uint64_t *words;   // atomic words that count in place of cells; NULL elsewhere
     size_t name_len, help_len;
     const char *name, *help;
     const char *labels[SPY_LABELS_MAX];
@@ -104,8 +107,13 @@ void spy__registry_unlock(void);
 struct spy__source {
     double (*read)(void *arg);
     void *arg;
+    unsigned period_ms; // `read` is not called more often
+    bool optional;      // NaN from `read` means that there is no value to show
     const uint64_t *words;
 };
+// Registers the library's own families, if they are not there yet; under the lock. Returns 0 or
+// -ENOMEM.
+int spy__registry_init(void);
 // Registers a family, or finds the one of the same shape where source is NULL. As
 // spy_counter_register().
 int spy__family_register(struct spy__family **ret, enum spy__kind kind,

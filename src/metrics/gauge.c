@@ -1,8 +1,9 @@
+// Gauges: one atomic word each, shared by all threads, or a callback.
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "metrics/family.h"
 #include "spyglass/metrics.h"
 
@@ -62,9 +63,7 @@ void spy_gauge_add(struct spy_gauge g, double v)
 
 void spy_gauge_set_to_current_time(struct spy_gauge g)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    spy_gauge_set(g, (double)now.tv_sec + (double)now.tv_nsec / 1e9);
+    spy_gauge_set(g, (double)spy__realtime_ns() / 1e9);
 }
 
 double spy_gauge_value(struct spy_gauge g)

@@ -2,7 +2,7 @@
 #include "metrics/family.h"
 
 #include <errno.h>
-#include <math.h>
+#include <math.h> // NAN and INFINITY alone: the core does not link libm
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,6 +202,8 @@ int spy__family_add(struct spy__family **ret, enum spy__kind kind, const struct 
         f->library = true;
         f->read = source->read;
         f->read_arg = source->arg;
+        f->read_period_ms = source->period_ms;
+        f->read_optional = source->optional;
         f->words = source->words;
     }
     if (f->label_count == 0 && !spy__child_make(f, NULL, 0, 0)) {
@@ -215,7 +217,7 @@ int spy__family_add(struct spy__family **ret, enum spy__kind kind, const struct 
 }
 
 // The library's own families come first, at the first call that needs the registry.
-static int init(void)
+int spy__registry_init(void)
 {
     if (__atomic_load_n(&ready, __ATOMIC_RELAXED)) {
         return 0;
@@ -238,7 +240,7 @@ int spy__family_register(struct spy__family **ret, enum spy__kind kind,
         return -EINVAL;
     }
     spy__registry_lock();
-    int r = init();
+    int r = spy__registry_init();
     if (r == 0) {
         r = spy__family_add(ret, kind, metric, source);
     }
@@ -250,8 +252,8 @@ struct spy__family *spy__family_first(void)
 {
     if (!__atomic_load_n(&ready, __ATOMIC_ACQUIRE)) {
         spy__registry_lock();
-        (void)init(); // without memory the scrape goes on with what there is, and the next one
-                      // tries again
+        (void)spy__registry_init(); // without memory the scrape goes on with what there is, and the
+                                    // next one tries again
         spy__registry_unlock();
     }
     return __atomic_load_n(&first, __ATOMIC_ACQUIRE);

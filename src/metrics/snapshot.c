@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "metrics/cells.h"
 #include "metrics/dropped.h"
 #include "metrics/family.h"
@@ -71,20 +72,30 @@ static bool read_cells(const struct spy__family *f, const struct spy__child *c, 
     return !removed || moved;
 }
 
-static bool read_gauge(struct spy__family *f, const struct spy__child *c, double *ret)
+// One call at a time, and not too often; who comes meanwhile takes the last value and does not
+// wait.
+static bool call_back(struct spy__family *f, double *ret)
 {
-    if (!f->read) {
-        uint64_t bits = __atomic_load_n(&c->word, __ATOMIC_RELAXED);
-        *ret = to_double(bits);
-        return bits != SPY__GAUGE_ABSENT;
-    }
-    // One call at a time; who comes meanwhile takes the last value and does not wait.
     if (!__atomic_exchange_n(&f->read_busy, 1, __ATOMIC_ACQUIRE)) {
-        __atomic_store_n(&f->read_last, to_bits(f->read(f->read_arg)), __ATOMIC_RELAXED);
+        uint64_t now_ns = spy__monotonic_ns();
+        uint64_t last_ns = __atomic_load_n(&f->read_ns, __ATOMIC_RELAXED);
+        if (last_ns == 0 || now_ns - last_ns >= (uint64_t)f->read_period_ms * 1000000u) {
+            __atomic_store_n(&f->read_last, to_bits(f->read(f->read_arg)), __ATOMIC_RELAXED);
+            __atomic_store_n(&f->read_ns, now_ns ? now_ns : 1, __ATOMIC_RELAXED);
+        }
         __atomic_store_n(&f->read_busy, 0, __ATOMIC_RELEASE);
     }
     *ret = to_double(__atomic_load_n(&f->read_last, __ATOMIC_RELAXED));
-    return true;
+    // A first call under way has no value yet.
+    return __atomic_load_n(&f->read_ns, __ATOMIC_RELAXED) != 0 &&
+           !(f->read_optional && *ret != *ret);
+}
+
+static bool read_gauge(const struct spy__child *c, double *ret)
+{
+    uint64_t bits = __atomic_load_n(&c->word, __ATOMIC_RELAXED);
+    *ret = to_double(bits);
+    return bits != SPY__GAUGE_ABSENT;
 }
 
 static bool read_histogram(const struct spy__family *f, const struct spy__child *c,
@@ -117,14 +128,14 @@ bool spy__child_read(struct spy__family *f, const struct spy__child *c,
     case SPY__COUNTER:
         if (f->read) {
             ret->counter.whole = 0;
-            return read_gauge(f, c, &ret->counter.part);
+            return call_back(f, &ret->counter.part);
         }
         shown = read_cells(f, c, cells);
         ret->counter.whole = cells[0];
         ret->counter.part = to_double(cells[1]);
         return shown;
     case SPY__GAUGE:
-        return read_gauge(f, c, &ret->gauge);
+        return f->read ? call_back(f, &ret->gauge) : read_gauge(c, &ret->gauge);
     case SPY__HISTOGRAM:
         return read_histogram(f, c, ret);
     }
