@@ -1,3 +1,4 @@
+// Growth by doubling, up to the maximum.
 #include "base/buf.h"
 
 #include <stdlib.h>

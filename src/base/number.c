@@ -1,3 +1,4 @@
+// Integers by pairs of digits, doubles by Schubfach.
 #include "base/number.h"
 
 #include <string.h>

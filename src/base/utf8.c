@@ -1,3 +1,4 @@
+// One character at a time, ASCII by eight.
 #include "base/utf8.h"
 
 #include <stdint.h>

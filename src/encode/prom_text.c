@@ -1,3 +1,4 @@
+// Lines are written straight into the buffer, each only when it fits as a whole.
 #include "encode/prom_text.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+// Chunks, filled one after the other.
 #include "metrics/arena.h"
 
 #include <stdlib.h>

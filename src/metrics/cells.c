@@ -1,3 +1,4 @@
+// Tables and blocks of the threads, and sums over them.
 #include "metrics/cells.h"
 
 #include <errno.h>
@@ -13,24 +14,16 @@
 #define BLOCK_BYTES (SPY__BLOCK_CELLS * sizeof(uint64_t))
 #define SLAB_BYTES (64 * BLOCK_BYTES)
 
-struct table {
-    uint64_t *blocks[SPY__BLOCKS_MAX]; // written by the owner, atomic: acquired by readers
-    struct table *next;                // const after it was listed
-    struct table *next_free;           // guarded by lock
-};
+uint64_t *spy__no_blocks[SPY__BLOCKS_MAX];
 
-// What a thread without a table of its own looks into: no blocks. Never written, though not const:
-// as .bss it takes no room in the binary.
-static uint64_t *no_blocks[SPY__BLOCKS_MAX];
+__thread uint64_t **spy__blocks __attribute__((tls_model("initial-exec"))) = spy__no_blocks;
 
-__thread uint64_t **spy__blocks __attribute__((tls_model("initial-exec"))) = no_blocks;
-
-static struct table *tables; // all there ever were; atomic
+static struct spy__thread_table *tables; // all there ever were; atomic
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct table *free_tables; // guarded by lock
-static char *slab;                // guarded by lock
-static size_t slab_left;          // guarded by lock
-static uint32_t next_cell = 2;    // guarded by lock; cells 0 and 1 are those of zero handles
+static struct spy__thread_table *free_tables; // guarded by lock
+static char *slab;                            // guarded by lock
+static size_t slab_left;                      // guarded by lock
+static uint32_t next_cell = 2; // guarded by lock; cells 0 and 1 are those of zero handles
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key; // runs give_back() at a thread's end
 static bool have_key;     // const after once
@@ -40,10 +33,10 @@ static uint64_t scratch[SPY__BLOCK_CELLS];
 
 static void give_back(void *arg)
 {
-    struct table *table = arg;
+    struct spy__thread_table *table = arg;
     // Destructors that run after this one may count: they get a table again, and this one is called
     // again.
-    spy__blocks = no_blocks;
+    spy__blocks = spy__no_blocks;
     pthread_mutex_lock(&lock);
     table->next_free = free_tables;
     free_tables = table;
@@ -63,7 +56,7 @@ static void after_fork_parent(void)
 static void after_fork_child(void)
 {
     free_tables = NULL;
-    for (struct table *t = tables; t; t = t->next) {
+    for (struct spy__thread_table *t = tables; t; t = t->next) {
         if (t->blocks != spy__blocks) {
             t->next_free = free_tables;
             free_tables = t;
@@ -92,9 +85,9 @@ static void *map(size_t bytes)
 }
 
 // A free table, or a new one; NULL when there is no memory. Call under the lock.
-static struct table *take_table(void)
+static struct spy__thread_table *take_table(void)
 {
-    struct table *table = free_tables;
+    struct spy__thread_table *table = free_tables;
     if (table) {
         free_tables = table->next_free;
         return table;
@@ -115,7 +108,7 @@ static bool adopt_table(void)
         return false;
     }
     pthread_mutex_lock(&lock);
-    struct table *table = take_table();
+    struct spy__thread_table *table = take_table();
     pthread_mutex_unlock(&lock);
     if (!table) {
         return false;
@@ -153,7 +146,7 @@ uint64_t *spy__cell_slow(uint32_t cell)
     size_t at = cell / SPY__BLOCK_CELLS;
     uint64_t *block = spy__blocks[at];
     if (!block) {
-        if (spy__blocks == no_blocks && !adopt_table()) {
+        if (spy__blocks == spy__no_blocks && !adopt_table()) {
             spy__dropped(SPY__SIGNAL_METRICS, SPY__DROP_MEMORY, 1);
             return &scratch[cell % SPY__BLOCK_CELLS];
         }
@@ -188,12 +181,12 @@ uint32_t spy__cells_take(uint32_t n)
 // -----------------------------------------------------------------------------------------------------
 
 // Each table's copy of the cell, in turn: `for (t = first_table(); t; t = t->next)`.
-static const struct table *first_table(void)
+static const struct spy__thread_table *first_table(void)
 {
     return __atomic_load_n(&tables, __ATOMIC_ACQUIRE);
 }
 
-static const uint64_t *copy_of(const struct table *table, uint32_t cell)
+static const uint64_t *copy_of(const struct spy__thread_table *table, uint32_t cell)
 {
     const uint64_t *block =
         __atomic_load_n(&table->blocks[cell / SPY__BLOCK_CELLS], __ATOMIC_ACQUIRE);
@@ -216,7 +209,7 @@ static double read_double(const uint64_t *cell)
 uint64_t spy__cells_sum(uint32_t cell)
 {
     uint64_t sum = 0;
-    for (const struct table *t = first_table(); t; t = t->next) {
+    for (const struct spy__thread_table *t = first_table(); t; t = t->next) {
         const uint64_t *copy = copy_of(t, cell);
         sum += copy ? read_whole(copy) : 0;
     }
@@ -229,7 +222,7 @@ uint64_t spy__cells_sum(uint32_t cell)
 double spy__cells_sum_double(uint32_t cell)
 {
     double sum = 0;
-    for (const struct table *t = first_table(); t; t = t->next) {
+    for (const struct spy__thread_table *t = first_table(); t; t = t->next) {
         const uint64_t *copy = copy_of(t, cell);
         sum += copy ? read_double(copy) : 0;
     }
@@ -240,7 +233,7 @@ void spy__cells_sum_counter(uint32_t cell, uint64_t *ret_whole, double *ret_part
 {
     uint64_t whole = 0;
     double part = 0;
-    for (const struct table *t = first_table(); t; t = t->next) {
+    for (const struct spy__thread_table *t = first_table(); t; t = t->next) {
         const uint64_t *copy = copy_of(t, cell);
         if (copy) {
             whole += read_whole(copy);
@@ -255,7 +248,7 @@ void spy__cells_sum_histogram(uint32_t cell, size_t n, uint64_t ret_counts[], do
 {
     double sum = 0;
     memset(ret_counts, 0, n * sizeof(ret_counts[0]));
-    for (const struct table *t = first_table(); t; t = t->next) {
+    for (const struct spy__thread_table *t = first_table(); t; t = t->next) {
         const uint64_t *copy = copy_of(t, cell);
         if (!copy) {
             continue;

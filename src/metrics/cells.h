@@ -19,9 +19,43 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "spyglass/metrics.h"
+
+struct spy__child;
+
 // Blocks of a table: 8 Mi cells, four million counters. Its 128 KiB are address space; pages are
 // touched as needed.
 #define SPY__BLOCKS_MAX 16384
+
+// What a thread remembers of its look-ups (metrics/child.c), in sets of two. Lies before the
+// thread's blocks, and goes with them to the next thread. Only the owner looks at it.
+#define SPY__LOOKUP_SETS_LOG2 7
+#define SPY__LOOKUP_SETS (1u << SPY__LOOKUP_SETS_LOG2)
+struct spy__lookup {
+    const struct spy__family *family;
+    struct spy__child *child;
+    uint64_t key;                 // mixed from the addresses of the values
+    uint8_t lens[SPY_LABELS_MAX]; // of the child's values
+};
+struct spy__thread_table {
+    struct spy__lookup lookups[SPY__LOOKUP_SETS][2];
+    uint64_t *blocks[SPY__BLOCKS_MAX];   // written by the owner, atomic: acquired by readers
+    struct spy__thread_table *next;      // const after it was listed
+    struct spy__thread_table *next_free; // guarded by the lock of cells.c
+};
+// What a thread without a table of its own looks into: no blocks. Never written, though not const:
+// as .bss it takes no room in the binary.
+extern uint64_t *spy__no_blocks[SPY__BLOCKS_MAX];
+
+// The thread's own table, or NULL where it has none yet.
+static inline struct spy__thread_table *spy__thread_table(void)
+{
+    char *blocks = (char *)spy__blocks;
+    return spy__blocks == spy__no_blocks
+               ? NULL
+               : (struct spy__thread_table *)(void *)(blocks -
+                                                      offsetof(struct spy__thread_table, blocks));
+}
 
 // Prepares for threads that end and for fork(), once. Returns 0 or a negative errno. The registry
 // calls it before it installs its own fork handlers, so that its lock is the outer one.

@@ -226,12 +226,61 @@ static void revive(const struct spy__family *f, struct spy__child *child)
     __atomic_store_n(&child->removed, 0, __ATOMIC_RELAXED);
 }
 
-struct spy__child *spy__child_with(struct spy__family *f, const char *const values[], size_t n)
+// A thread remembers look-ups by where their values lie, which costs less than to hash them: most
+// callers pass literals, the same each time. What is found so is compared in full, so that it does
+// not matter what else lies at an address by now.
+static uint64_t key_of(const struct spy__family *f, const char *const values[], size_t n)
 {
-    if (n != f->label_count) {
-        spy__dropped(SPY__SIGNAL_METRICS, SPY__DROP_LABELS, 1);
-        return NULL;
+    uint64_t key = (uint64_t)(uintptr_t)f;
+    for (size_t i = 0; i < n; i++) {
+        key = (key ^ (uint64_t)(uintptr_t)values[i]) * 0x9e3779b97f4a7c15u; // 2^64 / golden ratio
     }
+    return key;
+}
+
+// Whether it is of this family and these values, and not removed.
+static inline bool remembers(const struct spy__lookup *l, const struct spy__family *f, uint64_t key,
+                             const char *const values[])
+{
+    if (l->key != key || l->family != f || __atomic_load_n(&l->child->removed, __ATOMIC_RELAXED)) {
+        return false;
+    }
+    const char *at = l->child->text;
+    for (size_t i = 0; i < f->label_count; i++) {
+        size_t len = l->lens[i];
+        at += f->label_lens[i] + 2; // name="
+        // strncmp() ends at the value's end where that comes first, and so does not read past it.
+        if (!values[i] || strncmp(values[i], at, len) != 0 || values[i][len] != 0) {
+            return false;
+        }
+        at += len + 2; // ",
+    }
+    return true;
+}
+
+// Puts it first in its set of two; what was first is second. Not a child whose text is not its
+// values, nor one with a value too long for `lens`.
+static __attribute__((noinline)) void remember(struct spy__lookup l[2], const struct spy__family *f,
+                                               uint64_t key, struct spy__child *child)
+{
+    struct spy__lookup made = { .family = f, .child = child, .key = key };
+    const char *at = child->text;
+    for (size_t i = 0; i < f->label_count; i++) {
+        at += f->label_lens[i] + 2;
+        const char *end = strchr(at, '"');
+        if (child->escaped || end - at > UINT8_MAX) {
+            return;
+        }
+        made.lens[i] = (uint8_t)(end - at);
+        at = end + 2;
+    }
+    l[1] = l[0];
+    l[0] = made;
+}
+
+static __attribute__((noinline)) struct spy__child *
+find_or_revive(struct spy__family *f, const char *const values[], size_t n)
+{
     struct spy__label_values v;
     spy__values_read(&v, values, n);
     struct spy__child *child = n == 0 ? spy__child_first(f) : v.too_long ? NULL : find(f, &v);
@@ -240,6 +289,28 @@ struct spy__child *spy__child_with(struct spy__family *f, const char *const valu
     }
     if (child && SPY__UNLIKELY(__atomic_load_n(&child->removed, __ATOMIC_RELAXED))) {
         revive(f, child);
+    }
+    return child;
+}
+
+struct spy__child *spy__child_with(struct spy__family *f, const char *const values[], size_t n)
+{
+    if (n != f->label_count) {
+        spy__dropped(SPY__SIGNAL_METRICS, SPY__DROP_LABELS, 1);
+        return NULL;
+    }
+    struct spy__thread_table *table = spy__thread_table();
+    uint64_t key = key_of(f, values, n);
+    struct spy__lookup *set = table ? table->lookups[key >> (64 - SPY__LOOKUP_SETS_LOG2)] : NULL;
+    if (set && remembers(&set[0], f, key, values)) {
+        return set[0].child;
+    }
+    if (set && remembers(&set[1], f, key, values)) {
+        return set[1].child;
+    }
+    struct spy__child *child = find_or_revive(f, values, n);
+    if (set && child) {
+        remember(set, f, key, child);
     }
     return child;
 }

@@ -1,3 +1,4 @@
+// Counters: a cell for what is whole, and beside it one for what is not.
 #include <string.h>
 
 #include "metrics/cells.h"

@@ -1,3 +1,4 @@
+// The words that count drops, and their family.
 #include "metrics/dropped.h"
 
 #include <errno.h>

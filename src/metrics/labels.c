@@ -1,3 +1,4 @@
+// Names and values of labels: what they may be, and how they look in an exposition.
 #include "metrics/family.h"
 
 #include <string.h>
