@@ -57,6 +57,20 @@ static ssize_t full_pwrite(int fd, const void *bytes, size_t n, off_t at)
     return pwrite(fd, bytes, n, at);
 }
 
+// In SQLite's place of libc's: thousands of databases are made here, and none has to outlive the
+// machine's power.
+__attribute__((visibility("default"))) int fsync(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
+__attribute__((visibility("default"))) int fdatasync(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
 static int fresh(void **state)
 {
     char side[128];
