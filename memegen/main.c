@@ -225,7 +225,7 @@ static int serve(const struct config *config)
         spy_stop(STOP_LOG_MS);
     }
     close_service(&service);
-    if (error[0]) {
+    if (status != EXIT_SUCCESS && error[0]) {
         fprintf(stderr, "memegen: %s\n", error);
     }
     return status;

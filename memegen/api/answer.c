@@ -76,11 +76,25 @@ static json_t *captions_json(const struct meme *meme)
     return array;
 }
 
-// What an agent said last, or null.
-static json_t *last_note(const struct meme *meme, const char *agent)
+// The round whose captions were kept: the last one that was drawn, since refinement draws what it
+// keeps.
+static int kept_round(const struct meme *meme)
 {
     for (size_t i = meme->report_count; i-- > 0;) {
-        if (strcmp(meme->reports[i].agent, agent) == 0) {
+        if (meme->reports[i].ok && strcmp(meme->reports[i].agent, "image_renderer") == 0) {
+            return meme->reports[i].round;
+        }
+    }
+    return 0;
+}
+
+// What an agent said of the captions that were kept, or null.
+static json_t *kept_note(const struct meme *meme, const char *agent)
+{
+    int round = kept_round(meme);
+
+    for (size_t i = meme->report_count; i-- > 0;) {
+        if (meme->reports[i].round == round && strcmp(meme->reports[i].agent, agent) == 0) {
             return text_or_null(meme->reports[i].note);
         }
     }
@@ -101,7 +115,7 @@ static json_t *factor_json(const struct meme *meme, const char *agent, double va
     json_t *factor = json_object();
 
     set(&factor, "value", json_real(value));
-    set(&factor, "note", last_note(meme, agent));
+    set(&factor, "note", kept_note(meme, agent));
     return factor;
 }
 
@@ -125,7 +139,7 @@ static json_t *score_json(const struct meme *meme)
     set(&root, "formula", json_string("sum of value × weight over parts, times each factor"));
     set(&root, "parts", parts);
     set(&root, "factors", factors);
-    set(&root, "note", last_note(meme, "scorer"));
+    set(&root, "note", kept_note(meme, "scorer"));
     return root;
 }
 

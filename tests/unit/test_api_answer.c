@@ -31,11 +31,13 @@ static struct meme a_meme(void)
         .rounds = 1,
         .generation_seconds = 0.0123,
         .created_us = 1700000000000042,
-        .report_count = 2,
+        .report_count = 4,
     };
 
     meme.reports[0] = (struct meme_report){ "router", 0, 0.001, true, "a comparison" };
     meme.reports[1] = (struct meme_report){ "factuality", 1, 0.002, false, "one doubt" };
+    meme.reports[2] = (struct meme_report){ "image_renderer", 1, 0.003, true, "" }; // it was kept
+    meme.reports[3] = (struct meme_report){ "factuality", 2, 0.002, true, "no doubt" };
     return meme;
 }
 
@@ -73,6 +75,9 @@ static void a_meme_is_told_whole(void **state)
         "\"agents\":[{\"agent\":\"router\",\"round\":0,\"seconds\":0.001,\"ok\":true,\"note\":\"a "
         "comparison\"},"
         "{\"agent\":\"factuality\",\"round\":1,\"seconds\":0.002,\"ok\":false,\"note\":\"one "
+        "doubt\"},"
+        "{\"agent\":\"image_renderer\",\"round\":1,\"seconds\":0.003,\"ok\":true,\"note\":null},"
+        "{\"agent\":\"factuality\",\"round\":2,\"seconds\":0.002,\"ok\":true,\"note\":\"no "
         "doubt\"}]}");
     free(text);
 }
