@@ -1,8 +1,9 @@
-// The admin server's parsers of what a stranger sends: the Host and Authorization headers, and of
-// the address that its host configures. The input is four lines: host, authorization, header name,
-// address.
+// The admin server's parsers of what a stranger sends (the Host and Authorization headers, a
+// scraper's timeout), and of the address that its host configures. The input is five lines: host,
+// authorization, header name, address, timeout.
 
 #include "serve/access.h"
+#include "serve/scrape.h"
 
 #include <assert.h>
 #include <netinet/in.h>
@@ -22,8 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data, size);
     text[size] = '\0';
     char *rest = text;
-    const char *lines[4] = { "", "", "", "" };
-    for (size_t i = 0; i < 4 && rest; i++) {
+    const char *lines[5] = { "", "", "", "", "" };
+    for (size_t i = 0; i < 5 && rest; i++) {
         lines[i] = strsep(&rest, "\n");
     }
 
@@ -52,6 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(strchr(lines[3], ':'));
         (void)spy__address_is_loopback((struct sockaddr *)&address);
     }
+    assert(spy__scrape_timeout_ns(lines[4]) <= UINT64_C(10000000000));
     free(text);
     return 0;
 }

@@ -40,8 +40,7 @@ SPY_BEGIN_DECLS
 /** An application: its handlers and limits. */
 struct spy_mhd;
 
-/** One request under way. Lives from its headers until its answer has left or its client has gone.
- */
+/** One request under way: from its headers until its answer has left or its client has gone. */
 struct spy_mhd_request;
 
 /**
@@ -52,18 +51,21 @@ struct spy_mhd_request;
 typedef int spy_mhd_handler(void *arg, struct spy_mhd_request *request);
 
 struct spy_mhd_options {
-    spy_mhd_handler
-        *on_request; /**< the request is whole, its body too; runs in libmicrohttpd's thread */
-    spy_mhd_handler
-        *on_headers;  /**< optional: the headers are whole; may set the route or answer already, and
-                           returns 0 without an answer to go on; must not defer */
-    void *arg;        /**< given to both */
-    size_t body_max;  /**< longer bodies get 413; default 64 KiB */
-    size_t drain_max; /**< how much of a refused body is read and thrown away so that the client
-                         sees its answer; past it the connection closes; default 1 MiB */
-    unsigned
-        receive_timeout_ms; /**< for a whole request to arrive, and for silence on a connection;
-                               then 408 where a request had begun; default 10,000 */
+    /** The request is whole, its body too. Runs in libmicrohttpd's thread. */
+    spy_mhd_handler *on_request;
+    /** Optional: the headers are whole. May set the route or answer already; returns 0 without an
+     * answer to go on. Must not defer. */
+    spy_mhd_handler *on_headers;
+    /** Given to both. */
+    void *arg;
+    /** Longer bodies get 413; default 64 KiB. */
+    size_t body_max;
+    /** How much of a refused body is read and thrown away so that its client sees the answer; past
+     * it the connection closes; default 1 MiB. */
+    size_t drain_max;
+    /** For a whole request to arrive once its headers are here, and for silence on a connection;
+     * then 408 where a request had begun; default 10,000. */
+    unsigned receive_timeout_ms;
 };
 
 /**
@@ -146,13 +148,14 @@ struct spy_mhd_header {
 struct spy_mhd_answer {
     int status;               /**< 200 to 599 */
     const char *content_type; /**< copied */
-    const void *body; /**< borrowed until `release`; to a HEAD request only its length is sent */
+    const void *body;         /**< borrowed until `release`; to HEAD its length alone is sent */
     size_t body_len;
-    void (*release)(void *arg); /**< called once when the body is no longer needed, from any thread;
-                                   NULL: the body outlives the daemon */
+    /** Called once when the body is no longer needed, from any thread; NULL: it outlives the
+     * daemon. */
+    void (*release)(void *arg);
     void *release_arg;
-    struct spy_mhd_header headers[SPY_MHD_HEADERS_MAX]; /**< copied; ended by a NULL name; one that
-                                           HTTP does not allow (CR, LF) is left out */
+    /** Copied; ended by a NULL name. One that HTTP does not allow (CR, LF) is left out. */
+    struct spy_mhd_header headers[SPY_MHD_HEADERS_MAX];
 };
 
 /**
