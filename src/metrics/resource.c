@@ -21,7 +21,7 @@ int spy__resource_sampler_init(struct spy__resource_sampler *s, const char *proc
     *s = (struct spy__resource_sampler){ .proc = proc, .disk = disk };
     int r = spy_gauge_register(&s->usage,
                                &(struct spy_metric){ .name = "resource_usage",
-                                                     .help = "Resource usage metrics",
+                                                     .help = "System resource usage",
                                                      .labels = SPY_LABELS("resource_type") });
     if (r != 0) {
         return r;
