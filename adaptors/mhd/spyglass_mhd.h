@@ -97,8 +97,7 @@ SPY_API struct MHD_OptionItem *spy_mhd_daemon_options(struct spy_mhd *app);
  */
 SPY_API SPY_CHECK int spy_mhd_drain(struct spy_mhd *app, unsigned timeout_ms);
 
-/* ---- the request; the strings live as long as it. Threads: owner
- * ---------------------------------------------- */
+/* ---- the request; the strings live as long as it. Threads: owner. ---- */
 
 SPY_API const char *spy_mhd_method(const struct spy_mhd_request *request);
 
@@ -135,9 +134,7 @@ SPY_API void spy_mhd_set_data(struct spy_mhd_request *request, void *data);
 /** As spy_mhd_set_data(). */
 SPY_API void *spy_mhd_data(const struct spy_mhd_request *request);
 
-/* ---- the answer
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- the answer. ---- */
 
 struct spy_mhd_header {
     const char *name;
