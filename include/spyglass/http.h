@@ -1,14 +1,15 @@
 /**
- * HTTP middleware, neutral to the framework: tell it when a request begins, where it was routed, and how it ends.
+ * HTTP middleware, neutral to the framework: tell it when a request begins, where it was routed,
+ * and how it ends.
  *
- * It does what MetricsMiddleware and LoggingMiddleware of the Python world do: latency, count, sizes and in-flight of
- * every request, a context with its correlation and trace ids, the lines `request_processed` or `request_failed`, and
- * status 500 where a handler failed. `adaptors/mhd` wraps it for libmicrohttpd.
+ * It does what MetricsMiddleware and LoggingMiddleware of the Python world do: latency, count,
+ * sizes and in-flight of every request, a context with its correlation and trace ids, the lines
+ * `request_processed` or `request_failed`, and status 500 where a handler failed. `adaptors/mhd`
+ * wraps it for libmicrohttpd.
  *
- *     struct spy_http *http = spy_http_begin(&(struct spy_http_request){ .method = "GET", .path = path, … });
- *     … spy_http_route(http, "/memes/{id}") … handle …
- *     spy_http_answered(http, 200, body_bytes);   // the answer is ready: its time stops here
- *     … send all but the last byte …
+ *     struct spy_http *http = spy_http_begin(&(struct spy_http_request){ .method = "GET", .path =
+ * path, … }); … spy_http_route(http, "/memes/{id}") … handle … spy_http_answered(http, 200,
+ * body_bytes);   // the answer is ready: its time stops here … send all but the last byte …
  *     spy_http_end(http);                         // publishes; then the last byte may leave
  */
 #ifndef SPYGLASS_HTTP_H
@@ -28,18 +29,19 @@ struct spy_http;
 
 /** What a request brought. Strings are copied as far as they are kept; NULL where absent. */
 struct spy_http_request {
-    const char *method;         /**< a method that is none of RFC 9110's or PATCH is counted as `other` */
-    const char *path;           /**< raw; logged (query left out), never a label */
+    const char *method; /**< a method that is none of RFC 9110's or PATCH is counted as `other` */
+    const char *path;   /**< raw; logged (query left out), never a label */
     const char *correlation_id; /**< X-Correlation-ID */
     const char *traceparent;    /**< W3C; a host that sees the header twice passes NULL */
     uint64_t body_bytes;        /**< of the request, where known */
 };
 
 /**
- * Declares the middleware's metrics under the host's operation, which must have exactly the labels method, route and
- * status. Without it, the first request registers the library's own: `http_request_duration_seconds` and
- * `http_requests_total`. Beside it always: `http_requests_in_flight`, `http_request_size_bytes`,
- * `http_response_size_bytes`. Returns as spy_operation_register(), and -EEXIST after a first call. Threads: any.
+ * Declares the middleware's metrics under the host's operation, which must have exactly the labels
+ * method, route and status. Without it, the first request registers the library's own:
+ * `http_request_duration_seconds` and `http_requests_total`. Beside it always:
+ * `http_requests_in_flight`, `http_request_size_bytes`, `http_response_size_bytes`. Returns as
+ * spy_operation_register(), and -EEXIST after a first call. Threads: any.
  */
 SPY_API SPY_CHECK int spy_http_register(struct spy_operation *operation);
 
@@ -50,36 +52,41 @@ SPY_API SPY_CHECK int spy_http_register(struct spy_operation *operation);
 SPY_API SPY_CHECK int spy_http_declare(const char *method, const char *route, const int statuses[]);
 
 /**
- * Begins a request and attaches its context to this thread. Returns it (taken by spy_http_end()), or NULL when there
- * is no memory (counted); NULL is accepted everywhere below. Threads: any.
+ * Begins a request and attaches its context to this thread. Returns it (taken by spy_http_end()),
+ * or NULL when there is no memory (counted); NULL is accepted everywhere below. Threads: any.
  */
 SPY_API SPY_CHECK struct spy_http *spy_http_begin(const struct spy_http_request *request);
 
-/** Takes the request's context off this thread, or puts it on another: a request may travel. Threads: owner. */
+/** Takes the request's context off this thread, or puts it on another: a request may travel.
+ * Threads: owner. */
 SPY_API void spy_http_leave(struct spy_http *http);
 /** As spy_http_leave(): the way back. */
 SPY_API void spy_http_enter(struct spy_http *http);
 
-/** The route's template ("/memes/{id}"), not the path; a static string. Without it: `unmatched`. Threads: owner. */
+/** The route's template ("/memes/{id}"), not the path; a static string. Without it: `unmatched`.
+ * Threads: owner. */
 SPY_API void spy_http_route(struct spy_http *http, const char *route);
 
 /** Bytes of the request's body as they arrive, added up. Threads: owner. */
 SPY_API void spy_http_received(struct spy_http *http, size_t bytes);
 
-/** The handler failed: status 500 unless one is given, `request_failed` with a traceback taken here. Threads: owner. */
+/** The handler failed: status 500 unless one is given, `request_failed` with a traceback taken
+ * here. Threads: owner. */
 SPY_API void spy_http_fail(struct spy_http *http, const char *error_type, const char *message);
 
 /** The answer is ready: what `http_request_duration_seconds` measures ends here. Threads: owner. */
 SPY_API void spy_http_answered(struct spy_http *http, int status, uint64_t body_bytes);
 
 /**
- * Publishes the request's records and counts, then ends it; the log line has `duration_seconds` and, apart from it,
- * `send_seconds`: what passed since spy_http_answered(). Call it before the last byte of the answer leaves. A request
- * that was never answered (its client vanished) counts as status 499. Takes http. Threads: owner.
+ * Publishes the request's records and counts, then ends it; the log line has `duration_seconds`
+ * and, apart from it, `send_seconds`: what passed since spy_http_answered(). Call it before the
+ * last byte of the answer leaves. A request that was never answered (its client vanished) counts as
+ * status 499. Takes http. Threads: owner.
  */
 SPY_API void spy_http_end(struct spy_http *http);
 
-/** The id to answer in X-Correlation-ID. Returns a string that lives as long as http; "" for NULL. */
+/** The id to answer in X-Correlation-ID. Returns a string that lives as long as http; "" for NULL.
+ */
 SPY_API const char *spy_http_correlation_id(const struct spy_http *http);
 
 SPY_END_DECLS

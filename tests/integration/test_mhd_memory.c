@@ -20,7 +20,7 @@
 #include <spyglass/spyglass.h>
 #include <spyglass_mhd.h>
 
-#include "../unit/alloc_fail.h"
+#include "alloc_fail.h"
 
 enum { ALLOCATIONS = 40 }; // more than any request makes
 
