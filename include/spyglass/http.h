@@ -7,10 +7,12 @@
  * `request_processed` or `request_failed`, and status 500 where a handler failed. `adaptors/mhd`
  * wraps it for libmicrohttpd.
  *
- *     struct spy_http *http = spy_http_begin(&(struct spy_http_request){ .method = "GET", .path =
- * path, … }); … spy_http_route(http, "/memes/{id}") … handle … spy_http_answered(http, 200,
- * body_bytes);   // the answer is ready: its time stops here … send all but the last byte …
- *     spy_http_end(http);                         // publishes; then the last byte may leave
+ *     struct spy_http *http = spy_http_begin(&(struct spy_http_request){ .path = path, … });
+ *     spy_http_route(http, "/memes/{id}");
+ *     … handle it …
+ *     spy_http_answered(http, 200, body_bytes); // the answer is ready: its time stops here
+ *     … send all but the last byte …
+ *     spy_http_end(http); // publishes; then the last byte may leave
  */
 #ifndef SPYGLASS_HTTP_H
 #define SPYGLASS_HTTP_H
