@@ -1,20 +1,18 @@
 #include "memegen/render/path.h"
 
 #include <ctype.h>
-#include <locale.h>
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
-static bool put(struct path *p, int op, const double *xy, size_t n)
+static bool put(struct path *p, enum step_op op, const double *xy, size_t n)
 {
     if (p->count >= SCENE_STEPS_MAX) {
         return false;
     }
     struct step *step = &p->steps[p->count++];
-    *step = (struct step){ 0 };
-    step->op = op;
-    memcpy(step->xy, xy, n * sizeof(*xy));
+    *step = (struct step){ .op = op };
+    for (size_t i = 0; i < n; i++) {
+        step->xy[i] = xy[i];
+    }
     return true;
 }
 

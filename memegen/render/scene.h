@@ -38,9 +38,11 @@ struct paint {
     } stops[SCENE_STOPS_MAX];
 };
 
+enum step_op { STEP_MOVE, STEP_LINE, STEP_CURVE, STEP_CLOSE };
+
 // One step of a path, as Cairo takes it.
 struct step {
-    enum { STEP_MOVE, STEP_LINE, STEP_CURVE, STEP_CLOSE } op;
+    enum step_op op;
     double xy[6];
 };
 
