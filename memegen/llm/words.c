@@ -105,6 +105,11 @@ static bool clings(gunichar c)
            (c >= 0x1F3FB && c <= 0x1F3FF);
 }
 
+static bool in_word(gunichar c)
+{
+    return (g_unichar_isalnum(c) || g_unichar_ismark(c)) && c != REPLACEMENT;
+}
+
 // Bytes of the longest prefix of at most chars_max characters (and bytes_max bytes) that may stand
 // alone.
 static size_t prefix_bytes(const char *s, size_t chars_max, size_t bytes_max)
@@ -115,7 +120,7 @@ static size_t prefix_bytes(const char *s, size_t chars_max, size_t bytes_max)
         gunichar c = char_at(s + i, n - i, &step);
         if (!clings(c) && before != ZWJ && i <= bytes_max && chars <= chars_max) {
             good = i;
-            if (g_unichar_isspace(c)) {
+            if (!in_word(c) && c != '\'') {
                 word_end = i;
             }
         }
@@ -176,11 +181,6 @@ size_t words_fold(char *out, size_t size, const char *in, size_t n)
     }
     out[len] = '\0';
     return len;
-}
-
-static bool in_word(gunichar c)
-{
-    return (g_unichar_isalnum(c) || g_unichar_ismark(c)) && c != REPLACEMENT;
 }
 
 // Whether c, with a word before it, belongs to the word: an apostrophe with a letter behind it, or

@@ -99,7 +99,7 @@ static bool passes_luhn(const struct digits *digits)
 
 static bool is_card(const struct digits *digits)
 {
-    return digits->count >= 13 && digits->count <= 19 && digits->all[0] >= '2' &&
+    return !digits->plus && digits->count >= 13 && digits->count <= 19 && digits->all[0] >= '2' &&
            digits->all[0] <= '6' && passes_luhn(digits);
 }
 
