@@ -1,7 +1,10 @@
 // Memes as pictures: templates are vector scenes in data files, drawn with Cairo, captions with
 // Pango.
 //
-// A struct scenes is immutable once loaded: any number of threads may draw from it at once.
+// A struct scenes is immutable once loaded: any number of threads may draw from it at once. It
+// holds each scene as pixels, 2 MB a template, so that a meme is a copy, its captions and a PNG:
+// some 10 ms. A thread's first meme also loads fonts, some tens of milliseconds; Pango keeps them
+// for the thread until it ends, so threads that draw should live long.
 #ifndef MEMEGEN_RENDER_RENDER_H
 #define MEMEGEN_RENDER_RENDER_H
 
@@ -43,7 +46,8 @@ struct render_result {
     unsigned char *png; // malloc; the caller frees
     size_t png_len;
     int unknown_glyphs; // characters that no installed font has
-    bool ink_outside;   // a caption's ink left its box even at the smallest size (it was cut)
+    bool ink_outside;   // a caption did not fit its box even at the smallest size, or was too long:
+                        // it was cut
 };
 
 // Draws the template with its captions: wrapped, fitted, outlined, any script and emoji. Returns 0,
