@@ -13,6 +13,7 @@
 #include "scrape.h"
 #include "memegen/cache/cache.h"
 #include "memegen/telemetry.h"
+#include "metrics/resource.h"
 
 #define VALUES_MAX 12
 
@@ -238,6 +239,27 @@ static void test_contract(void **state)
     free(text);
 }
 
+// The library's own, whose name and help are in the contract as well.
+static void test_resource_usage(void **state)
+{
+    static const char *const types[] = { "memory", "disk" }; // "cpu" wants two samples
+    struct spy__resource_sampler sampler;
+    char *text;
+    (void)state;
+    assert_int_equal(spy__resource_sampler_init(&sampler, "/proc", "/"), 0);
+    spy__resource_sample(&sampler);
+    text = scrape();
+    assert_line(text, "# HELP resource_usage System resource usage");
+    assert_line(text, "# TYPE resource_usage gauge");
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        char series[64];
+        (void)snprintf(series, sizeof(series), "resource_usage{resource_type=\"%s\"}", types[i]);
+        double value = scrape_value(series);
+        assert_true(value >= 0 && value <= 100);
+    }
+    free(text);
+}
+
 // Families without known values: they stand there with HELP and TYPE alone.
 static void test_llm_families(void **state)
 {
@@ -324,8 +346,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_contract), // first: it wants zeros
-        cmocka_unit_test(test_llm_families), cmocka_unit_test(test_generation),
-        cmocka_unit_test(test_cache),        cmocka_unit_test(test_gauges),
+        cmocka_unit_test(test_resource_usage), cmocka_unit_test(test_llm_families),
+        cmocka_unit_test(test_generation),     cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_gauges),
     };
     static const char *const types[] = { "top_bottom", "two_panel", NULL };
     struct meme meme = { .status = MEME_SUCCESS };
