@@ -9,6 +9,7 @@
 
 #include "metrics/cells.h"
 #include "metrics/dropped.h"
+#include "spyglass/options.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct spy__family *first; // atomic
@@ -216,6 +217,30 @@ int spy__family_add(struct spy__family **ret, enum spy__kind kind, const struct 
     return 0;
 }
 
+// spyglass_build_info{version} 1: which library a program has. Where memory ran out, the next call
+// goes on.
+static int add_build_info(void)
+{
+    static struct spy__family *family; // guarded by lock
+    int r = 0;
+    if (!family) {
+        r = spy__family_add(&family, SPY__GAUGE,
+                            &(struct spy_metric){ .name = "spyglass_build_info",
+                                                  .help = "The version of Spyglass in this program",
+                                                  .labels = SPY_LABELS("version") },
+                            &(struct spy__source){ 0 });
+    }
+    if (r == 0 && !spy__child_first(family)) {
+        struct spy_gauge one = { family, NULL };
+        struct spy__child *child =
+            spy__child_make(family, (const char *const[]){ SPYGLASS_VERSION }, 1, 0);
+        one.word = child ? &child->word : NULL;
+        spy_gauge_set(one, 1);
+        r = child ? 0 : -ENOMEM;
+    }
+    return r;
+}
+
 // The library's own families come first, at the first call that needs the registry.
 int spy__registry_init(void)
 {
@@ -223,6 +248,9 @@ int spy__registry_init(void)
         return 0;
     }
     int r = init_fork();
+    if (r == 0) {
+        r = add_build_info();
+    }
     if (r == 0) {
         r = spy__dropped_register();
     }

@@ -17,7 +17,7 @@
 #include "metrics/process.h"
 #include "metrics/resource.h"
 #include "scrape.h"
-#include "spyglass/metrics.h"
+#include "spyglass/spyglass.h"
 
 // So many series fill some chunks of the arena and let an index grow several times.
 #define SERIES 3000
@@ -52,6 +52,7 @@ static void registration(void **state)
     const char *dropped = strstr(text, "# TYPE spyglass_dropped_total counter\n");
     assert_non_null(dropped);
     assert_null(strstr(dropped + 1, "# TYPE spyglass_dropped_total"));
+    assert_non_null(strstr(text, "\nspyglass_build_info{version=\"" SPYGLASS_VERSION "\"} 1\n"));
     free(text);
 }
 
