@@ -219,6 +219,9 @@ static json_t *parse(const char *body, size_t len, struct problem *problem)
         refuse(problem, 500, "internal", "", "There was no memory for this request.");
     } else if (!root && json_error_code(&error) == json_error_duplicate_key) {
         refuse(problem, 400, "bad_json", "", "The body has a key twice, in line %d.", error.line);
+    } else if (!root && json_error_code(&error) == json_error_null_byte_in_key) {
+        // Valid by RFC 8259, and not to be had from jansson; no field of ours is called so.
+        refuse(problem, 422, "invalid_field", "", "The body has a key with a NUL character in it.");
     } else if (!root) {
         refuse(problem, 400, "bad_json", "", "The body is not valid JSON: line %d, column %d.",
                error.line, error.column);

@@ -57,7 +57,7 @@ class Input(unittest.TestCase):
                 ({"topic": "x", "seed": -1}, "seed"), ({"topic": "x", "seed": 0.5}, "seed"),
                 ({"topic": "x", "template_id": "no-such"}, "template_id"),
                 ({"topic": "x", "template_id": "../../etc/passwd"}, "template_id"),
-                ({"topic": "x", "style": "\x7f"}, "style"), ([], None), ("topic", None), (7, None), (None, None)):
+                ({"topic": "x", "style": "\x7f"}, "style"), ({"\0": 1}, None), ([], None), ("topic", None), (7, None), (None, None)):
             with self.subTest(value=value):
                 error = self.check_error(self.post(json.dumps(value).encode()), 422)
                 self.assertEqual(error["details"].get("field"), field)
@@ -72,8 +72,7 @@ class Input(unittest.TestCase):
     def test_not_json(self):
         for body in (b"", b"{", b"topic=x", b"{'topic':'x'}", b'{"topic":"x"} {}', b"\xef\xbb\xbf{\"topic\":\"x\"}",
                      b'{"topic":"\xff\xfe"}', b'{"topic":"\\ud800"}', b'{"topic":"x","topic":"y"}', b'{"topic":"x",}',
-                     '{"topic":"x"}'.encode("utf-16"), b'{"topic":"x"}\0', b"[" * 60000, b'{"a":' * 10000,
-                     b'{"\\u0000":1}'):
+                     '{"topic":"x"}'.encode("utf-16"), b'{"topic":"x"}\0', b"[" * 60000, b'{"a":' * 10000):
             with self.subTest(body=body[:40]):
                 self.check_error(self.post(body), 400)
 

@@ -74,6 +74,7 @@ static void bad_bodies_are_named(void **state)
         { "{\"topic\":\"a\",\"topic\":\"b\"}", 400, "", "a key twice" },
         { "{\"topic\":\"x\",\"seed\":1e999}", 400, "", "not valid JSON" },
         { "{\"topic\":\"x\",\"seed\":9223372036854775808}", 400, "", "not valid JSON" },
+        { "{\"\\u0000\":1}", 422, "", "a NUL character" },
         { "[]", 422, "", "must be a JSON object" },
         { "\"topic\"", 422, "", "must be a JSON object" },
         { "null", 422, "", "must be a JSON object" },
