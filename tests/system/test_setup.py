@@ -12,6 +12,18 @@ from running import ROOT
 
 # The stand-ins write their command lines here.
 RECORD = '#!/bin/sh\necho "${0##*/} $*" >>"$CALLS"\n'
+# What npm would unpack of NAME@VERSION, as far as script/setup looks at it.
+NPM = RECORD + '''
+PATH=/usr/bin:/bin
+while [ "$1" != --prefix ]; do shift; done
+folder=$2
+for package; do
+    case $package in *@*)
+        mkdir -p "$folder/node_modules/${package%@*}"
+        echo '{ "version": "'"${package##*@}"'" }' >"$folder/node_modules/${package%@*}/package.json" ;;
+    esac
+done
+'''
 
 
 class SetupTest(unittest.TestCase):
@@ -74,6 +86,7 @@ class SetupTest(unittest.TestCase):
         self.stand_in("dpkg-query", "#!/bin/sh\nexit 1\n")
         self.stand_in("sudo", RECORD)
         self.stand_in("apt-get", RECORD)
+        self.stand_in("npm", NPM)
         status, output, errors, calls = self.setup("run", "--no-servers", tree=self.tree())
         self.assertEqual((status, errors), (0, ""), output)
         asked = [line for line in calls.splitlines() if line.startswith("sudo ")]
@@ -83,12 +96,14 @@ class SetupTest(unittest.TestCase):
     def test_check_names_what_is_missing_and_changes_nothing(self):
         tree = self.tree()
         self.stand_in("apt-get", RECORD + "exit 100\n")
+        self.stand_in("npm", RECORD)
         status, output, _, calls = self.setup("run", "--check", tree=tree,
                                               path=f"{self.bin}:/usr/sbin:/usr/bin:/sbin:/bin")
         if shutil.which("prometheus", path="/usr/sbin:/usr/bin:/sbin:/bin"):
             self.skipTest("this machine has a Prometheus of its own")
         self.assertEqual((status, calls), (1, ""))
         self.assertIn("prometheus-alertmanager", output)
+        self.assertIn("uplot@", output)
         self.assertEqual(os.listdir(tree), ["script"])
 
     def test_elsewhere_it_names_what_is_missing(self):
@@ -104,8 +119,31 @@ class SetupTest(unittest.TestCase):
         for name in ("meson", "ninja", "pkg-config", "python3", "curl", "cc", "prometheus", "promtool",
                      "prometheus-alertmanager", "amtool"):
             self.stand_in(name, "#!/bin/bash\n")
-        status, output, errors, _ = self.setup("test", tree=self.tree(), path=self.bin)
+        self.stand_in("npm", NPM)
+        self.link("mkdir", "uname")
+        tree = self.tree()
+        status, output, errors, calls = self.setup("test", tree=tree, path=self.bin)
         self.assertEqual((status, errors), (0, ""), output)
+        self.assertRegex(calls, r"npm install --prefix \.deps/npm .*--ignore-scripts .* uplot@[\d.]+ playwright-core@")
+        self.assertIn(" node-linux-", calls)  # here is no Node
+
+        os.unlink(self.calls)  # the second time nothing is missing
+        status, output, errors, calls = self.setup("test", tree=tree, path=self.bin)
+        self.assertEqual((status, errors, calls), (0, "", ""), output)
+
+    def test_a_run_goes_on_without_npm_s_packages_and_a_test_does_not(self):
+        self.link("bash", "awk", "dirname", "mkdir", "uname", "cat")
+        for name in ("meson", "ninja", "pkg-config", "python3", "curl", "cc", "prometheus", "promtool",
+                     "prometheus-alertmanager", "amtool"):
+            self.stand_in(name, "#!/bin/bash\n")
+        self.stand_in("npm", "#!/bin/bash\necho 'no such registry'\nexit 1\n")
+        tree = self.tree()
+        status, _, errors, _ = self.setup("run", tree=tree, path=self.bin)
+        self.assertEqual(status, 0, errors)
+        self.assertIn("no such registry\nscript/setup: npm could not install uplot@", errors)
+        status, _, errors, _ = self.setup("test", tree=tree, path=self.bin)
+        self.assertEqual(status, 1)
+        self.assertIn("script/setup: npm could not install uplot@", errors)
 
     def test_nonsense_is_refused(self):
         status, _, errors, _ = self.setup("everything")
