@@ -98,7 +98,8 @@ class Connection:
 
 
 class Memegen:
-    def __init__(self, *flags, state_dir=None, env=None):
+    def __init__(self, *flags, state_dir=None, env=None, program=PROGRAM):
+        self.program = program
         self.kept = state_dir is not None
         self.folder = tempfile.mkdtemp(prefix="memegen-test-")
         self.state_dir = state_dir or os.path.join(self.folder, "state")
@@ -109,7 +110,7 @@ class Memegen:
     def _start(self, flags, env):
         with open(self.log_path, "wb") as log, open(self.log_path + ".err", "wb") as err:
             self.process = subprocess.Popen(
-                [PROGRAM, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--state-dir", self.state_dir, *flags],
+                [self.program, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--state-dir", self.state_dir, *flags],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=err, env=environment(**env))
         end = time.monotonic() + START_TIMEOUT_S
         while True:
