@@ -127,17 +127,23 @@ static void scrape(void)
     }
 }
 
-static double resident_bytes(void)
+// Memory of our own, by the page tables: not the pages of libc that a first thread brings in.
+static double private_bytes(void)
 {
-    char line[128] = "";
-    char *second = NULL;
-    FILE *f = fopen("/proc/self/statm", "re");
-    if (!f || !fgets(line, sizeof(line), f) || !(second = strchr(line, ' '))) {
-        fprintf(stderr, "bench_metrics: /proc/self/statm cannot be read\n");
+    char line[128];
+    double kilobytes = -1;
+    FILE *f = fopen("/proc/self/smaps_rollup", "re");
+    while (f && kilobytes < 0 && fgets(line, sizeof(line), f)) {
+        if (strncmp(line, "Anonymous:", 10) == 0) {
+            kilobytes = strtod(line + 10, NULL);
+        }
+    }
+    if (kilobytes < 0) {
+        fprintf(stderr, "bench_metrics: /proc/self/smaps_rollup cannot be read\n");
         exit(1);
     }
     fclose(f);
-    return strtod(second, NULL) * (double)sysconf(_SC_PAGESIZE);
+    return kilobytes * 1024;
 }
 
 static void label(char ret[32], int i)
@@ -167,17 +173,29 @@ static void *touch_histograms(void *arg)
     return NULL;
 }
 
-// Series are made and touched by this thread, then touched by a second one.
+static void *touch_nothing(void *arg)
+{
+    return arg;
+}
+
+static void run_thread(void *(*work)(void *arg), void *arg)
+{
+    pthread_t id;
+    check(pthread_create(&id, NULL, work, arg));
+    pthread_join(id, NULL);
+}
+
+// Series are made and touched by this thread, then touched by a second one, whose stack is there
+// already.
 static void print_memory(const char *kind, void *(*touch)(void *arg), void *family)
 {
     char name[64];
-    double before = resident_bytes();
+    run_thread(touch_nothing, NULL);
+    double before = private_bytes();
     touch(family);
-    double first = resident_bytes();
-    pthread_t id;
-    check(pthread_create(&id, NULL, touch, family));
-    pthread_join(id, NULL);
-    double second = resident_bytes();
+    double first = private_bytes();
+    run_thread(touch, family);
+    double second = private_bytes();
     snprintf(name, sizeof(name), "memory.%s", kind);
     bench_print(name, (first - before) / SERIES, "bytes a series", -1);
     snprintf(name, sizeof(name), "memory.%s.further_thread", kind);
