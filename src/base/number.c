@@ -10,23 +10,35 @@ static const char digit_pairs[] =
     "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
     "8081828384858687888990919293949596979899";
 
+// Without a branch on v: lengths are hard to predict. 1233 / 4096 is log10(2), well enough for 64
+// bits.
 static unsigned count_digits(uint64_t v)
 {
-    unsigned n = 1;
-    for (;; n += 4, v /= 10000) {
-        if (v < 10) {
-            return n;
-        }
-        if (v < 100) {
-            return n + 1;
-        }
-        if (v < 1000) {
-            return n + 2;
-        }
-        if (v < 10000) {
-            return n + 3;
-        }
-    }
+    static const uint64_t powers[] = {
+        0, // so that 0 has one digit
+        10u,
+        100u,
+        1000u,
+        10000u,
+        100000u,
+        1000000u,
+        10000000u,
+        100000000u,
+        1000000000u,
+        10000000000u,
+        100000000000u,
+        1000000000000u,
+        10000000000000u,
+        100000000000000u,
+        1000000000000000u,
+        10000000000000000u,
+        100000000000000000u,
+        1000000000000000000u,
+        10000000000000000000u,
+    };
+    unsigned bits = 64 - (unsigned)__builtin_clzll(v | 1);
+    unsigned least = bits * 1233 >> 12;
+    return least + (v >= powers[least]);
 }
 
 size_t spy__u64_print(char *out, uint64_t v)

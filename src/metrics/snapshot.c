@@ -117,11 +117,25 @@ static bool read_histogram(const struct spy__family *f, const struct spy__child 
     return shown;
 }
 
+static bool read_counter(const struct spy__family *f, const struct spy__child *c,
+                         struct spy__snapshot_series *ret)
+{
+    uint64_t cells[2];
+    // Nearly all counters: never removed, and counted in cells.
+    if (!f->words && !__atomic_load_n(&c->baseline, __ATOMIC_ACQUIRE) &&
+        !__atomic_load_n(&c->removed, __ATOMIC_RELAXED)) {
+        spy__cells_sum_counter(c->cell, &ret->counter.whole, &ret->counter.part);
+        return true;
+    }
+    bool shown = read_cells(f, c, cells);
+    ret->counter.whole = cells[0];
+    ret->counter.part = to_double(cells[1]);
+    return shown;
+}
+
 bool spy__child_read(struct spy__family *f, const struct spy__child *c,
                      struct spy__snapshot_series *ret)
 {
-    uint64_t cells[2];
-    bool shown = true;
     ret->labels = c->text;
     ret->labels_len = c->text_len;
     switch (f->kind) {
@@ -130,10 +144,7 @@ bool spy__child_read(struct spy__family *f, const struct spy__child *c,
             ret->counter.whole = 0;
             return call_back(f, &ret->counter.part);
         }
-        shown = read_cells(f, c, cells);
-        ret->counter.whole = cells[0];
-        ret->counter.part = to_double(cells[1]);
-        return shown;
+        return read_counter(f, c, ret);
     case SPY__GAUGE:
         return f->read ? call_back(f, &ret->gauge) : read_gauge(c, &ret->gauge);
     case SPY__HISTOGRAM:
