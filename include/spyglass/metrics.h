@@ -52,8 +52,8 @@ struct spy_metric {
     const char *help;                   /**< one line of UTF-8; escaped on the way out */
     const char *labels[SPY_LABELS_MAX]; /**< [a-zA-Z_][a-zA-Z0-9_]*, not `__…`; no `le` on a histogram */
     struct spy_buckets buckets;         /**< histograms only; default .005 .01 .025 .05 .1 .25 .5 1 2.5 5 10 */
-    unsigned series_max;                /**< most children; past it, values go to one child whose every label
-                                             is `__overflow__`; default 2000 */
+    unsigned series_max;                /**< most children ever made, removed ones too; past it, values go to one
+                                             child whose every label is `__overflow__`; default 2000 */
 };
 
 /**
@@ -69,7 +69,8 @@ SPY_API SPY_CHECK int spy_histogram_register(struct spy_histogram *ret, const st
 
 /**
  * A gauge whose value is asked for at each scrape. `read` may be called from any thread, one call at a time a
- * family, must return soon, and must not call back into Spyglass's registration. Labels are not allowed.
+ * family, must return soon, and must not call back into Spyglass's registration; it and `arg` must be there as long as
+ * the process. Labels are not allowed.
  * Returns as spy_counter_register(), and -EEXIST for a name already registered. Threads: any.
  */
 SPY_API SPY_CHECK int spy_gauge_callback(const struct spy_metric *metric, double (*read)(void *arg), void *arg);
