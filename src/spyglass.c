@@ -24,6 +24,8 @@
 #include "base/utf8.h"
 #include "encode/log_console.h"
 #include "encode/log_json.h"
+#include "metrics/process.h"
+#include "metrics/resource.h"
 #include "record/pump.h"
 #include "record/state_dir.h"
 #ifdef SPY_WITH_SERVE
@@ -61,7 +63,7 @@ static struct {
     struct spy__admin *admin;
 } all = { .state_dir.lock_fd = -1 }; // guarded by mu
 static uint16_t admin_port;          // atomic, for spy_admin_port()
-static int is_ready;                 // atomic
+static int is_ready;                 // atomic, what the host said last
 
 static __thread char start_error[512];
 
@@ -204,10 +206,15 @@ static int find_settings(struct settings *s, const struct spy_options *o)
 
 // ---- the steps of a start
 
+// A host that has a process_* metric of its own keeps it.
 static int register_metrics(void)
 {
     int err = spy__log_register();
-    return err ? refuse(err, "the library's own metrics cannot be registered") : 0;
+    if (err == 0) {
+        err = spy__process_register();
+    }
+    return err && err != -EEXIST ? refuse(err, "the library's own metrics cannot be registered")
+                                 : 0;
 }
 
 static int open_state_dir(const struct settings *s)
@@ -279,9 +286,10 @@ static int start_pump(const struct settings *s)
 }
 
 #ifdef SPY_WITH_SERVE
+// A host is ready for its scraper once resource_usage has its first values.
 static bool admin_ready(void)
 {
-    return __atomic_load_n(&is_ready, __ATOMIC_RELAXED) != 0;
+    return __atomic_load_n(&is_ready, __ATOMIC_RELAXED) != 0 && spy__resource_settled();
 }
 
 static int start_admin(const struct settings *s)
@@ -315,11 +323,14 @@ static void stop_admin(void)
 }
 #endif
 
-static int refuse_parts(const struct settings *s)
+static int start_sampler(const struct settings *s)
 {
-    return s->resource_period_s
-               ? refuse(-ENOTSUP, "resource_period_s is set, and this build has no sampler")
-               : 0;
+    if (s->resource_period_s == 0) {
+        return 0;
+    }
+    int err = spy__resource_start(s->resource_period_s, s->resource_disk);
+    errno = -err; // for %m
+    return err ? refuse(err, "the sampler of resource_usage cannot be started: %m") : 0;
 }
 
 static unsigned left_ms(uint64_t deadline_ns)
@@ -336,6 +347,7 @@ static int stop_all(unsigned timeout_ms)
     __atomic_store_n(&is_ready, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&admin_port, 0, __ATOMIC_RELAXED);
     stop_admin();
+    spy__resource_stop();
     int err = spy__pump_stop(left_ms(deadline_ns));
     spy__state_dir_close(&all.state_dir);
     all.started = false;
@@ -365,7 +377,7 @@ static int start_all(const struct spy_options *opts)
     err = register_metrics();
     err = err ? err : open_state_dir(&s);
     err = err ? err : start_pump(&s);
-    err = err ? err : refuse_parts(&s);
+    err = err ? err : start_sampler(&s);
     err = err ? err : start_admin(&s);
     if (err != 0) {
         (void)stop_all(0);

@@ -20,6 +20,7 @@
 
 #include "alloc_fail.h"
 #include "lines.h"
+#include "metrics/resource.h"
 #include "tsan.h"
 
 static int fd;
@@ -259,6 +260,41 @@ static void state_dirs_that_cannot_be(void **state)
     assert_refused((struct spy_options){ .state_dir = path }, -ELOOP, path);
 }
 
+static int find_usage(void *arg, const char *bytes, size_t n)
+{
+    unsigned *found = arg;
+    static const char *const series[] = { "\nresource_usage{resource_type=\"cpu\"} ",
+                                          "\nresource_usage{resource_type=\"memory\"} ",
+                                          "\nresource_usage{resource_type=\"disk\"} " };
+    for (size_t i = 0; i < 3; i++) {
+        *found += memmem(bytes, n, series[i], strlen(series[i])) != NULL;
+    }
+    return 0;
+}
+
+static void the_sampler_runs_between_start_and_stop(void **state)
+{
+    (void)state;
+    unsigned threads = count_threads(), found = 0;
+    struct spy_options options = { .log_fd = fd,
+                                   .log_format = SPY_LOG_JSON,
+                                   .resource_period_s = 60 };
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(spy_start(&options), 0);
+        assert_int_equal(count_threads(), threads + 2);
+        spy__resource_wait_settled();
+        assert_int_equal(spy_stop(1000), 0);
+        assert_int_equal(count_threads(), threads);
+    }
+    assert_int_equal(spy_metrics_write(NULL, NULL, find_usage, &found), 0);
+    assert_int_equal(found, 3);
+    json_t *lines = lines_read(fd);
+    assert_int_equal(json_integer_value(json_object_get(lines_last(lines, "spyglass_started"),
+                                                        "resource_period_s")),
+                     60);
+    json_decref(lines);
+}
+
 static int wait_for(pid_t pid)
 {
     int status;
@@ -406,6 +442,7 @@ int main(void)
         TEST(defaults),
         TEST(a_second_start_changes_nothing),
         TEST(cycles_leave_nothing),
+        TEST(the_sampler_runs_between_start_and_stop),
         TEST(state_dirs_that_cannot_be),
         TEST(a_state_dir_has_one_process),
         TEST(a_child_of_a_started_process),
