@@ -79,4 +79,4 @@ SELF = [
 
 DASHBOARD = dashboard(
     ERRORS, "Error Tracking", "What fails, where, since when, and who was told.", links_from(ERRORS),
-    [GLANCE, "Failures", *FAILURES, "Attempts", *OUTCOMES, "HTTP", HTTP, "Alerts", [alerts_table()], "Instrumentation itself", SELF])
+    [GLANCE, "Failures", *FAILURES, "Attempts", *OUTCOMES, "HTTP", HTTP, "Alerting", [alerts_table()], "Instrumentation itself", SELF])

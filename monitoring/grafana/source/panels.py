@@ -101,7 +101,8 @@ def stat(title, description, expr, unit="short", thresholds=None, decimals=None,
 
 def gauge(title, description, expr, legend, unit, thresholds, maximum, w=8, h=8, minimum=0):
     defaults = {"unit": unit, "min": minimum, "max": maximum, "color": {"mode": "thresholds"}, "thresholds": thresholds, "mappings": []}
-    options = {"minVizHeight": 75, "minVizWidth": 75, "orientation": "auto", "sizing": "auto", "showThresholdLabels": False,
+    options = {"shape": "gauge", "barShape": "flat", "barWidthFactor": 0.5, "segmentCount": 1, "segmentSpacing": 0.3, "effects": {},
+               "minVizHeight": 75, "minVizWidth": 75, "orientation": "auto", "sizing": "auto", "showThresholdLabels": False,
                "showThresholdMarkers": True, "reduceOptions": reduced()}
     return panel("gauge", title, description, [query(expr, legend)], defaults, options, w=w, h=h)
 
