@@ -2,6 +2,8 @@
 #ifndef SPYGLASS_API_H
 #define SPYGLASS_API_H
 
+#define SPYGLASS_VERSION "0.1.0"
+
 #ifdef __cplusplus
 #define SPY_BEGIN_DECLS extern "C" {
 #define SPY_END_DECLS }

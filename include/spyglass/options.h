@@ -14,8 +14,6 @@
 
 SPY_BEGIN_DECLS
 
-#define SPYGLASS_VERSION "0.1.0"
-
 /** Changes whenever a public struct or inline function changes; spy_start() checks it against the
  * library's. */
 #define SPY_ABI 1

@@ -1,8 +1,8 @@
 // Growing byte buffer with a maximum from its making.
 //
-// Invariants: len <= cap <= max; `bytes` is NULL exactly while cap is 0. A buffer that could not grow is `failed`: every
-// later append is a no-op, so that an encoder appends without checking and asks once at its end.
-// Not for use by two threads at a time.
+// Invariants: len <= cap <= max; `bytes` is NULL exactly while cap is 0. A buffer that could not
+// grow is `failed`: every later append is a no-op, so that an encoder appends without checking and
+// asks once at its end. Not for use by two threads at a time.
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 

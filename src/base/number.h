@@ -1,7 +1,7 @@
 // Numbers to text, whatever the locale.
 //
-// Doubles print as the shortest decimal that reads back as the same bits (Schubfach: R. Giulietti, "The Schubfach way
-// to render doubles", 2021).
+// Doubles print as the shortest decimal that reads back as the same bits (Schubfach: R. Giulietti,
+// "The Schubfach way to render doubles", 2021).
 #ifndef BASE_NUMBER_H
 #define BASE_NUMBER_H
 
@@ -14,8 +14,8 @@
 // Each writes to out (SPY__NUMBER_MAX bytes, no NUL) and returns the length.
 size_t spy__u64_print(char *out, uint64_t v);
 size_t spy__i64_print(char *out, int64_t v);
-// Go's strconv 'g' form with the shortest digits, as Prometheus writes it: exponent form below 1e-4 and from 1e21 on
-// ("1e+21"), else plain; NaN, +Inf, -Inf. Integral values have no ".0".
+// The shortest digits, plain from 1e-4 up to 1e21, with an exponent outside ("1e-05", "1e+21");
+// NaN, +Inf, -Inf as Prometheus reads them. Whole numbers have no ".0".
 size_t spy__double_print(char *out, double v);
 // As above, but a JSON number: NaN and infinities are "null".
 size_t spy__double_print_json(char *out, double v);

@@ -5,11 +5,13 @@
 // spyglass/metrics.h). Only the thread writes them, with a relaxed load and store; a reader sums
 // the copies of all tables.
 //
-// Invariants: a cell never goes down, is never set back and never freed. A table whose thread has
-// ended goes, as it is, to the next thread that needs one; so there are as many tables as there
-// were threads at one time, and no count is lost. Memory order: a table is released into the list
-// of all, a block into its table, and both are acquired by readers; the values are relaxed: each is
-// monotonic by itself. A table changes hands under a lock.
+// Invariants: a count never goes down, and a cell is never set back and never freed. A table whose
+// thread has ended goes, as it is, to the next thread that needs one; so there are as many tables
+// as there were threads at one time, and no count is lost.
+//
+// Memory order: a table is released into the list of all, a block into its table, and both are
+// acquired by readers; the values are relaxed: each is monotonic by itself. A table changes hands
+// under a lock.
 //
 // fork(): in a child only the forking thread lives on; all other tables become free for its new
 // threads.

@@ -9,7 +9,6 @@
 
 #include "metrics/cells.h"
 #include "metrics/dropped.h"
-#include "spyglass/options.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct spy__family *first; // atomic
