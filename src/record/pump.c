@@ -43,7 +43,7 @@ struct run {
 static struct {
     pthread_mutex_t mu;
     pthread_cond_t wake;  // the thread waits: work, stop
-    pthread_cond_t moved; // callers wait: room, something settled, the thread's end
+    pthread_cond_t moved; // callers wait: room, something settled, the end
 
     // Atomic; NULL while nothing runs. Released by start after all below is ready.
     const struct spy__pump_options *options;
@@ -56,7 +56,7 @@ static struct {
     uint64_t appended, settled; // lines ever; settled: written or lost
     unsigned run;
     pthread_t thread;
-    bool stopping, urgent, asleep, stalled, ended;
+    bool stopping, urgent, asleep, stalled;
     bool child; // after fork(): no thread, child_sink is written by callers
     struct spy__sink child_sink;
 } pump = { .mu = PTHREAD_MUTEX_INITIALIZER };
@@ -237,6 +237,9 @@ static int start_thread(struct run *run)
 int spy__pump_start(const struct spy__pump_options *options)
 {
     pthread_once(&once, init_once);
+    if (__atomic_load_n(&pump.options, __ATOMIC_ACQUIRE)) {
+        return -EALREADY;
+    }
     int fd = fcntl(options->fd, F_DUPFD_CLOEXEC, 3);
     if (fd < 0) {
         return -EBADF;

@@ -51,7 +51,7 @@ struct spy__pump_options {
     void (*lost)(enum spy__loss why, uint64_t lines);
 };
 
-// Starts the thread. Returns 0, -ENOMEM, -EAGAIN (no thread to be had) or -EBADF.
+// Starts the thread. Returns 0, -EALREADY, -ENOMEM, -EAGAIN (no thread to be had) or -EBADF.
 int spy__pump_start(const struct spy__pump_options *options);
 
 // Takes one record; false when no pump runs. What it could not keep was told to lost() when it

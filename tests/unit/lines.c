@@ -27,7 +27,7 @@ void lines_start(int fd)
                                                .log_fd = fd,
                                                .log_format = SPY_LOG_JSON,
                                                .log_level = SPY_LEVEL_DEBUG,
-                                               .full_wait_ms = 10000 });
+                                               .full_wait_ms = 20000 });
     assert_string_equal(spy_start_error(), "");
     assert_int_equal(err, 0);
 }

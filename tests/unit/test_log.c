@@ -32,7 +32,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    assert_int_equal(spy_stop(5000), 0);
+    assert_int_equal(spy_stop(20000), 0);
     close(fd);
     return 0;
 }
@@ -198,7 +198,7 @@ static void every_call_is_counted(void **state)
     for (int i = 0; i < 10; i++) {
         spy_warn("counted");
     }
-    assert_int_equal(spy_stop(5000), 0);
+    assert_int_equal(spy_stop(20000), 0);
     assert_true(spy_counter_value(lines_counter("warn")) - before == 10);
     for (int i = 0; i < 7; i++) {
         spy_warn("after the stop");

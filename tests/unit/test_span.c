@@ -270,7 +270,7 @@ static void a_failure_makes_one_line(void **state)
     assert_true(json_number_value(json_object_get(line, "duration_seconds")) == 1.152);
     assert_string_equal(lines_str(line, "span_id"), id);
     json_decref(lines);
-    assert_int_equal(spy_stop(5000), 0);
+    assert_int_equal(spy_stop(20000), 0);
     close(fd);
 }
 
