@@ -94,7 +94,8 @@ static bool has_verb(const json_t *language, const char *topic)
 }
 
 // What a question is about: "why is regex so hard?" is about "regex". `questions` of the language
-// holds pairs of what stands before and behind. Without one, ret is the topic and the result false.
+// holds pairs of what stands before and behind ("" for the end). Without one, ret is the topic and
+// the result false.
 static bool find_noun(const json_t *language, const char *topic, char ret[MEME_TOPIC_BYTES])
 {
     const json_t *questions = json_object_get(language, "questions");
@@ -105,7 +106,7 @@ static bool find_noun(const json_t *language, const char *topic, char ret[MEME_T
         const char *before = json_string_value(json_array_get(pair, 0));
         const char *behind = json_string_value(json_array_get(pair, 1));
         size_t from = strlen(before);
-        const char *end = n > from ? strstr(topic + from, behind) : NULL;
+        const char *end = n <= from ? NULL : *behind ? strstr(topic + from, behind) : topic + n;
         if (end && end > topic + from && g_ascii_strncasecmp(topic, before, from) == 0) {
             words_copy_n(ret, MEME_TOPIC_BYTES, topic + from, (size_t)(end - topic) - from);
             return true;
@@ -127,6 +128,9 @@ void grammar_init(struct grammar *grammar, const json_t *language, struct dice *
     grammar->question = ends_in(clean, question_marks);
     split_versus(grammar, clean);
     char shorter[MEME_TOPIC_BYTES];
+    if (grammar->a[0] && grammar->question && clean[strlen(clean) - 1] == '?') {
+        clean[strlen(clean) - 1] = '\0'; // "tabs or spaces?" is a thing to talk about
+    }
     bool sentence = !find_noun(language, clean, shorter) &&
                     (words_count(clean) > TOPIC_WORDS_MAX || ends_in(clean, stops) ||
                      has_verb(language, clean));

@@ -170,8 +170,19 @@ static bool repeats(const struct brief *brief, const struct draft *draft, size_t
     return false;
 }
 
-// What the writer can see of a draft by itself: that it fits, is new, names the topic, and ends
-// shorter than it began.
+// How a punch line should end: on a long word, a number or direct speech.
+static double ending(const char *caption)
+{
+    struct words_span word, last = { caption, 0 };
+    double sum = caption[strcspn(caption, "0123456789")] || strstr(caption, "“") ? 0.5 : 0;
+    while (words_next(&caption, &word)) {
+        last = word;
+    }
+    return sum + (last.n > 5 ? 0.5 : 0);
+}
+
+// What the writer can see of a draft by itself: that it fits with room to spare, is new, names the
+// topic, and ends well and shorter than it began.
 static double merit(const struct brief *brief, const struct grammar *grammar,
                     const struct draft *draft)
 {
@@ -179,13 +190,14 @@ static double merit(const struct brief *brief, const struct grammar *grammar,
     bool named = false;
     for (size_t i = 0; i < brief->slots; i++) {
         size_t chars = words_chars(draft->captions[i]);
-        sum -= chars > brief->limits[i] ? 3 : 0;
+        sum -= chars > brief->limits[i] ? 3 : chars * 4 > brief->limits[i] * 3 ? 1 : 0;
         sum += chars * 4 > brief->limits[i] && chars * 3 < brief->limits[i] * 2 ? 1 / slots : 0;
         sum -= repeats(brief, draft, i) ? 2 : 0;
         named |= strstr(draft->captions[i], grammar->key) != NULL;
     }
     size_t last = brief->slots - 1;
     sum += named ? 2 : 0;
+    sum += ending(draft->captions[last]);
     sum +=
         last > 0 && words_chars(draft->captions[last]) < words_chars(draft->captions[0]) ? 0.5 : 0;
     return sum;

@@ -198,7 +198,7 @@ static int check_topics(const struct reader *reader, const json_t *language)
     for (size_t i = 0; i < json_array_size(questions); i++) {
         const json_t *pair = json_array_get(questions, i);
         if (json_array_size(pair) != 2 || !json_is_string(json_array_get(pair, 0)) ||
-            json_string_length(json_array_get(pair, 1)) == 0) {
+            !json_is_string(json_array_get(pair, 1))) {
             return wrong(reader, "questions of language %s must be pairs of strings",
                          reader->language);
         }

@@ -3,15 +3,14 @@
 //     languages:
 //       en:
 //         quotes: ["“", "”"]
-//         verbs: [is, are]                                   # a topic with one is a sentence, and
-//         gets quotes questions: [["why is ", " so "]]                   # what stands around the
-//         thing that is asked about words: { person: ["my manager", "the intern"] }   # {person} in
-//         any text picks one lines: { bad: ["{topic} on a Monday"] }            # one slot each, by
-//         the slot's role jokes:                                             # whole memes: roles
-//         to texts, or texts in order
+//         verbs: [is, are]                   # a topic with one is a sentence, and gets quotes
+//         questions: [["why is ", " so "]]   # what stands around the thing that is asked about
+//         words: { person: ["HR", "my boss"] }       # {person} in any text picks one
+//         lines: { bad: ["{topic} on a Monday"] }    # one slot each, by the slot's role
+//         jokes:                                     # whole memes: by role, or in order
 //           - { mood: ironic, about: tech, needs: versus, say: { bad: "{a}", good: "{b}" } }
-//     roles: { bad: [rejected, refused] }                    # words of a slot's description that
-//     give it its role
+//           - { say: ["{topic}", "Not today"] }
+//     roles: { bad: [rejected, refused] }    # words of a slot that give it its role
 //
 // Immutable once loaded; a wrong file is refused with its name and the place. Threads: any may
 // read.

@@ -19,9 +19,16 @@
 #define TEXT_WORDS_MAX 128
 #define PATTERN_WORDS_MAX 12
 
+// One way of saying a claim.
+struct pattern {
+    size_t count;
+    char words[PATTERN_WORDS_MAX][WORDS_WORD_BYTES];
+};
+
 struct claim {
     const char *fact, *right; // borrowed from the tree; right may be NULL
-    json_t *said;
+    size_t said_count;
+    struct pattern *said;
     bool has_number;
     json_int_t number;
 };
@@ -50,16 +57,16 @@ static void cut_words(const char *text, struct cut *ret)
     }
 }
 
-// Words of a pattern: between spaces, so that "#" and "*" count.
-static size_t cut_pattern(const char *pattern, char ret[PATTERN_WORDS_MAX][WORDS_WORD_BYTES])
+// Words of a pattern: between spaces, so that "#" and "*" count. None where there are too many.
+static void cut_pattern(const char *text, struct pattern *ret)
 {
-    size_t count = 0;
-    while (*pattern && count < PATTERN_WORDS_MAX) {
-        size_t n = strcspn(pattern, " ");
-        words_fold(ret[count++], WORDS_WORD_BYTES, pattern, n);
-        pattern += n + strspn(pattern + n, " ");
+    ret->count = 0;
+    while (*text && ret->count < PATTERN_WORDS_MAX) {
+        size_t n = strcspn(text, " ");
+        words_fold(ret->words[ret->count++], WORDS_WORD_BYTES, text, n);
+        text += n + strspn(text + n, " ");
     }
-    return *pattern ? 0 : count;
+    ret->count = *text ? 0 : ret->count;
 }
 
 static bool is_number(const char *word)
@@ -68,20 +75,20 @@ static bool is_number(const char *word)
 }
 
 // Whether the pattern stands at word `at`; *ret_number is the word that stands for its "#".
-static bool matches(const struct cut *cut, size_t at, char pattern[][WORDS_WORD_BYTES], size_t n,
+static bool matches(const struct cut *cut, size_t at, const struct pattern *pattern,
                     size_t *ret_number)
 {
-    if (at + n > cut->count) {
+    if (at + pattern->count > cut->count) {
         return false;
     }
-    for (size_t i = 0; i < n; i++) {
-        const char *word = cut->folded[at + i];
-        if (strcmp(pattern[i], "#") == 0) {
+    for (size_t i = 0; i < pattern->count; i++) {
+        const char *word = cut->folded[at + i], *wanted = pattern->words[i];
+        if (strcmp(wanted, "#") == 0) {
             if (!is_number(word)) {
                 return false;
             }
             *ret_number = at + i;
-        } else if (strcmp(pattern[i], "*") != 0 && strcmp(pattern[i], word) != 0) {
+        } else if (strcmp(wanted, "*") != 0 && strcmp(wanted, word) != 0) {
             return false;
         }
     }
@@ -107,18 +114,14 @@ static bool is_denied(const struct cut *cut, size_t at)
 static bool find_at(const struct claim *claim, const char *text, const struct cut *cut, size_t at,
                     struct claims_fault *ret)
 {
-    char pattern[PATTERN_WORDS_MAX][WORDS_WORD_BYTES];
-    size_t i;
-    json_t *said;
-    json_array_foreach(claim->said, i, said)
-    {
-        size_t number = 0, n = cut_pattern(json_string_value(said), pattern);
-        if (!matches(cut, at, pattern, n, &number) || is_denied(cut, at) ||
+    for (size_t i = 0; i < claim->said_count; i++) {
+        size_t number = 0;
+        if (!matches(cut, at, &claim->said[i], &number) || is_denied(cut, at) ||
             (claim->has_number && strtoll(cut->folded[number], NULL, 10) == claim->number)) {
             continue;
         }
         size_t first = claim->has_number ? number : at,
-               last = claim->has_number ? number : at + n - 1;
+               last = claim->has_number ? number : at + claim->said[i].count - 1;
         *ret = (struct claims_fault){
             .fact = claim->fact,
             .at = (size_t)(cut->spans[first].s - text),
@@ -153,23 +156,25 @@ bool claims_find(const struct claims *claims, const char *text, size_t from,
     return false;
 }
 
-// Every pattern of a numbered claim needs one "#", every other none.
-static const char *check_said(const struct claim *claim)
+// Every pattern of a numbered claim needs one "#", every other none. NULL, or what is wrong.
+static const char *read_said(struct claim *claim, const json_t *said)
 {
-    char pattern[PATTERN_WORDS_MAX][WORDS_WORD_BYTES];
-    size_t i;
-    json_t *said;
-    if (json_array_size(claim->said) == 0) {
+    if (json_array_size(said) == 0) {
         return "said must be a list of patterns";
     }
-    json_array_foreach(claim->said, i, said)
-    {
-        size_t numbers = 0,
-               n = json_is_string(said) ? cut_pattern(json_string_value(said), pattern) : 0;
-        for (size_t j = 0; j < n; j++) {
-            numbers += strcmp(pattern[j], "#") == 0;
+    claim->said = calloc(json_array_size(said), sizeof(claim->said[0]));
+    if (!claim->said) {
+        return "out of memory";
+    }
+    for (; claim->said_count < json_array_size(said); claim->said_count++) {
+        struct pattern *pattern = &claim->said[claim->said_count];
+        const char *text = json_string_value(json_array_get(said, claim->said_count));
+        size_t numbers = 0;
+        cut_pattern(text ? text : "", pattern);
+        for (size_t j = 0; j < pattern->count; j++) {
+            numbers += strcmp(pattern->words[j], "#") == 0;
         }
-        if (n < 2) {
+        if (pattern->count < 2) {
             return "a pattern must be a string of 2 to 12 words";
         }
         if (numbers != (claim->has_number ? 1 : 0)) {
@@ -182,9 +187,9 @@ static const char *check_said(const struct claim *claim)
 static int read_claim(struct claim *claim, json_t *object, char *error, size_t size)
 {
     json_error_t problem;
-    json_t *number = NULL;
+    json_t *number = NULL, *said;
     if (json_unpack_ex(object, &problem, JSON_STRICT, "{s:s, s:o, s?s, s?o}", "fact", &claim->fact,
-                       "said", &claim->said, "right", &claim->right, "number", &number) < 0) {
+                       "said", &said, "right", &claim->right, "number", &number) < 0) {
         snprintf(error, size, "%s", problem.text);
         return -EINVAL;
     }
@@ -192,7 +197,7 @@ static int read_claim(struct claim *claim, json_t *object, char *error, size_t s
     claim->number = json_integer_value(number);
     const char *what = number && !json_is_integer(number) ? "number must be a whole number"
                        : number && claim->right           ? "it has both a number and a right text"
-                                                          : check_said(claim);
+                                                          : read_said(claim, said);
     snprintf(error, size, "%s", what ? what : "");
     return what ? -EINVAL : 0;
 }
@@ -219,28 +224,32 @@ int claims_load(struct claims **ret, const char *data_dir, char *error, size_t e
         r = -ENOMEM;
         goto fail;
     }
-    for (; claims->count < count; claims->count++) {
-        r = read_claim(&claims->list[claims->count], json_array_get(list, claims->count), what,
-                       sizeof(what));
+    claims->tree = tree;
+    while (claims->count < count) {
+        const json_t *object = json_array_get(list, claims->count);
+        r = read_claim(&claims->list[claims->count++], (json_t *)object, what, sizeof(what));
         if (r < 0) {
-            snprintf(error, error_size, "%s: claim %zu is wrong: %s", FILE_NAME, claims->count + 1,
+            snprintf(error, error_size, "%s: claim %zu is wrong: %s", FILE_NAME, claims->count,
                      what);
-            goto fail;
+            claims_free(claims);
+            return r;
         }
     }
-    claims->tree = tree;
     *ret = claims;
     return 0;
 fail:
-    free(claims);
     json_decref(tree);
     return r;
 }
 
 void claims_free(struct claims *claims)
 {
-    if (claims) {
-        json_decref(claims->tree);
-        free(claims);
+    if (!claims) {
+        return;
     }
+    for (size_t i = 0; i < claims->count; i++) {
+        free(claims->list[i].said);
+    }
+    json_decref(claims->tree);
+    free(claims);
 }

@@ -3,13 +3,11 @@
 //
 //     claims:
 //       - fact: "Linux was first released in 1991."
-//         said: ["linux was released in #", "linux came out in #"]   # "#" is a number, "*" any one
-//         word number: 1991                                               # any other number is
-//         wrong, and becomes this
+//         said: ["linux was released in #", "linux came out in #"]   # "*" is any one word
+//         number: 1991             # any other number for "#" is wrong, and becomes this
 //       - fact: "The Earth is round."
 //         said: ["earth is flat"]
-//         right: "Earth is round"                                    # what it becomes; without it,
-//         it cannot be mended
+//         right: "Earth is round"  # what it becomes; without it, it cannot be mended
 //
 // Immutable once loaded. Threads: any may read.
 #ifndef MEMEGEN_PIPELINE_CLAIMS_H

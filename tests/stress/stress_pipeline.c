@@ -34,6 +34,21 @@ int __wrap_render_meme(struct render_result *ret, const struct scenes *scenes,
     return 0;
 }
 
+// Loading the templates starts Fontconfig, in a thread of Pango's: neither is built for sanitizers,
+// and Fontconfig keeps its caches for good.
+__attribute__((visibility("default"))) const char *__tsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *__lsan_default_suppressions(void);
+
+const char *__tsan_default_suppressions(void)
+{
+    return "race:libfontconfig.so\nrace:libglib-2.0.so\n";
+}
+
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libfontconfig.so\n";
+}
+
 static void add(void *arg)
 {
     ++*(unsigned *)arg;
