@@ -112,7 +112,7 @@ static unsigned joke_weight(const struct brief *brief, const struct grammar *gra
         }
     }
     if (strcmp(needs, "versus") == 0) {
-        weight = grammar->a[0] && grammar->b[0] ? 12 : 0;
+        weight = grammar->a[0] && grammar->b[0] ? 40 : 0;
     } else if (strcmp(needs, "trend") == 0) {
         weight = grammar->trend[0] ? 4 : 0;
     } else if (strcmp(needs, "question") == 0) {
