@@ -61,9 +61,11 @@ OUTCOMES = [
 
 HTTP = [
     timeseries("HTTP errors by status", "Answers of 400 and above, a second.",
-               query(rate("http_requests_total", "status", more='status=~"[45].."'), "{{status}}"), unit="reqps", stack=True),
+               query(rate("http_requests_total", "status", more='status=~"[45].."'), "{{status}}"), unit="reqps", stack=True, w=8),
     timeseries("HTTP errors by route", "Answers of 400 and above, a second.",
-               query(rate("http_requests_total", "route, status", more='status=~"[45].."'), "{{status}} {{route}}"), unit="reqps"),
+               query(rate("http_requests_total", "route, status", more='status=~"[45].."'), "{{status}} {{route}}"), unit="reqps", w=8),
+    timeseries("HTTP requests refused", "Connections a second that ended before there was a request: too slow, malformed, or left.",
+               query(rate("http_requests_refused_total", "reason"), "{{reason}}"), unit="reqps", w=8),
 ]
 
 SELF = [
