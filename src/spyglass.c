@@ -28,6 +28,9 @@
 #include "metrics/resource.h"
 #include "record/pump.h"
 #include "record/state_dir.h"
+#ifdef SPY_WITH_DELIVER
+#include "deliver/http.h"
+#endif
 #ifdef SPY_WITH_SERVE
 #include "serve/admin.h"
 #endif
@@ -41,7 +44,8 @@
 
 // The options as they are in force: defaults and environment variables filled in.
 struct settings {
-    const char *service, *environment, *release, *state_dir, *admin, *admin_token, *resource_disk;
+    const char *service, *environment, *release, *state_dir, *admin, *admin_token, *resource_disk,
+        *prometheus_url;
     int log_fd;
     bool console, colour;
     enum spy_level log_level;
@@ -189,6 +193,8 @@ static int find_settings(struct settings *s, const struct spy_options *o)
         .resource_disk = or_null(o->resource_disk) ? o->resource_disk : "/",
         .log_fd = o->log_fd ? o->log_fd : STDOUT_FILENO,
         .resource_period_s = o->resource_period_s,
+        .prometheus_url =
+            or_null(o->prometheus_url) ? o->prometheus_url : or_null(getenv("SPY_PROMETHEUS_URL")),
     };
     int err = check_name("service", o->service);
     err = err ? err : check_name("environment", s->environment);
@@ -298,7 +304,15 @@ static int start_admin(const struct settings *s)
     if (!s->admin) {
         return 0;
     }
-    const struct spy__admin_options options = { s->admin, s->admin_token, admin_ready };
+    const struct spy__admin_options options = {
+        .address = s->admin,
+        .token = s->admin_token,
+        .ready = admin_ready,
+        .prometheus_url = s->prometheus_url,
+#ifdef SPY_WITH_DELIVER
+        .fetch = spy__http_get,
+#endif
+    };
     int err = spy__admin_start(&all.admin, &options, error);
     if (err != 0) {
         return refuse(err, "%s", error);

@@ -16,7 +16,7 @@ SPY_BEGIN_DECLS
 
 /** Changes whenever a public struct or inline function changes; spy_start() checks it against the
  * library's. */
-#define SPY_ABI 1
+#define SPY_ABI 2
 
 enum spy_log_format {
     SPY_LOG_AUTO, /**< console form on a terminal, JSON elsewhere */
@@ -43,8 +43,8 @@ struct spy_options {
     const char *environment; /**< "production", "staging", …; default: left out */
     const char *release;     /**< version of the service; default: left out */
     const char *state_dir;   /**< directory for what must outlive the process; created 0700 in a
-                                parent that   exists; guarded by one lock, so that a second process gets
-                                -EBUSY;   default: none */
+                                parent that   exists; guarded by one lock, so that a second process
+                                gets   -EBUSY;   default: none */
     const char *admin; /**< "HOST:PORT" of the admin server, port 0 for any; default: no server.
                             Beyond loopback it needs `admin_token` */
     const char *admin_token; /**< bearer token of the admin server; never printed */
@@ -59,6 +59,8 @@ struct spy_options {
     unsigned resource_period_s; /**< period of the `resource_usage` sampler, 1 to 3600; default: no
                                    sampler */
     const char *resource_disk; /**< mount point that `resource_usage{disk}` looks at; default "/" */
+    const char *prometheus_url; /**< "http://HOST:PORT" of the Prometheus that the admin server's
+                                   page draws from; default: SPY_PROMETHEUS_URL, else none */
 };
 
 /**

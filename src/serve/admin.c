@@ -14,6 +14,9 @@
 
 #include "encode/prom_text.h"
 #include "serve/access.h"
+#include "serve/console.h"
+#include "serve/proxy.h"
+#include "serve/proxy_url.h"
 #include "serve/scrape.h"
 
 // A Prometheus, its spare, a console and the probes of an orchestrator, several times over.
@@ -28,11 +31,13 @@
 struct spy__admin {
     struct MHD_Daemon *daemon;
     struct spy__slots scrapes;
+    struct spy__proxy proxy;
     bool (*ready)(void);
     uint16_t port;
     int fd;    // listens; the daemon closes it
     pid_t pid; // that started it
-    char token[];
+    const char *token;
+    char strings[]; // the token, then Prometheus's address
 };
 
 // ---- answers
@@ -116,8 +121,31 @@ static enum spy__access check_access(const struct spy__admin *admin,
     return spy__access_check(&seen.request, admin->token);
 }
 
+// A page of another origin may make the browser ask, though it cannot read the answer: it shall not
+// even ask. (https://www.w3.org/TR/fetch-metadata/; who sends no such header is no browser.)
+static bool is_foreign(struct MHD_Connection *connection)
+{
+    const char *site = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Sec-Fetch-Site");
+    return site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0;
+}
+
 // ---- requests
 // -------------------------------------------------------------------------------------------------------
+
+#define PROXY_PATH "/api/prometheus/"
+#define PROXY_PATH_LEN (sizeof(PROXY_PATH) - 1)
+
+static enum MHD_Result answer_proxy(struct spy__admin *admin, struct MHD_Connection *connection,
+                                    const char *question)
+{
+    unsigned status = MHD_HTTP_SERVICE_UNAVAILABLE;
+    if (is_foreign(connection)) {
+        return answer_text(connection, MHD_HTTP_FORBIDDEN, "Only from this page.\n");
+    }
+    struct MHD_Response *response =
+        spy__proxy_response(&admin->proxy, connection, question, &status);
+    return answer(connection, status, response, "application/json");
+}
 
 static enum MHD_Result route(struct spy__admin *admin, struct MHD_Connection *connection,
                              const char *path, const char *method)
@@ -125,9 +153,11 @@ static enum MHD_Result route(struct spy__admin *admin, struct MHD_Connection *co
     bool metrics = strcmp(path, "/metrics") == 0;
     bool health = strcmp(path, "/healthz") == 0;
     bool ready = strcmp(path, "/readyz") == 0;
-    if (!metrics && !health && !ready) {
+    bool proxied = strncmp(path, PROXY_PATH, PROXY_PATH_LEN) == 0;
+    const struct spy__console_file *file = spy__console_find(path);
+    if (!metrics && !health && !ready && !proxied && !file) {
         return answer_text(connection, MHD_HTTP_NOT_FOUND,
-                           "There is /metrics, /healthz and /readyz.\n");
+                           "There is / to look at, and /metrics, /healthz and /readyz.\n");
     }
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
         return answer_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "Only GET and HEAD.\n");
@@ -137,6 +167,12 @@ static enum MHD_Result route(struct spy__admin *admin, struct MHD_Connection *co
     }
     if (metrics) {
         return answer_metrics(admin, connection);
+    }
+    if (proxied) {
+        return answer_proxy(admin, connection, path + PROXY_PATH_LEN);
+    }
+    if (file) {
+        return answer(connection, MHD_HTTP_OK, spy__console_response(file), file->type);
     }
     if (ready && admin->ready && !admin->ready()) {
         return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "not ready\n");
@@ -236,13 +272,20 @@ int spy__admin_start(struct spy__admin **ret, const struct spy__admin_options *o
                      char error[SPY__ADMIN_ERROR_MAX])
 {
     const char *token = options->token ? options->token : "";
+    const char *prometheus = options->prometheus_url ? options->prometheus_url : "";
+    const char *why;
     uint16_t port = 0;
     int fd = -1;
+    if (prometheus[0] && !spy__proxy_base_ok(prometheus, &why)) {
+        snprintf(error, SPY__ADMIN_ERROR_MAX, "prometheus_url cannot be used: %s.", why);
+        return -EINVAL;
+    }
     int rc = listen_on(&fd, &port, options, error);
     if (rc != 0) {
         return rc;
     }
-    struct spy__admin *admin = calloc(1, sizeof(*admin) + strlen(token) + 1);
+    size_t token_bytes = strlen(token) + 1;
+    struct spy__admin *admin = calloc(1, sizeof(*admin) + token_bytes + strlen(prometheus) + 1);
     if (!admin) {
         close(fd);
         return say(error, -ENOMEM, options->address, "no memory");
@@ -251,11 +294,15 @@ int spy__admin_start(struct spy__admin **ret, const struct spy__admin_options *o
     admin->fd = fd;
     admin->pid = getpid();
     admin->ready = options->ready;
-    memcpy(admin->token, token, strlen(token));
+    admin->token = memcpy(admin->strings, token, token_bytes);
+    memcpy(admin->strings + token_bytes, prometheus, strlen(prometheus));
+    spy__proxy_init(&admin->proxy, admin->strings + token_bytes,
+                    prometheus[0] ? options->fetch : NULL);
     spy__slots_init(&admin->scrapes, SCRAPES_MAX);
     admin->daemon = start_with_signals_blocked(admin, fd);
     if (!admin->daemon) {
         close(fd);
+        spy__proxy_done(&admin->proxy);
         spy__slots_done(&admin->scrapes);
         free(admin);
         return say(error, -ENOMEM, options->address, "no memory or no thread");
@@ -276,9 +323,11 @@ void spy__admin_stop(struct spy__admin *admin)
                           // of the port
     } else if (admin) {
         spy__slots_close(&admin->scrapes);
+        spy__proxy_close(&admin->proxy);
         MHD_stop_daemon(admin->daemon);
+        spy__proxy_done(&admin->proxy);
         spy__slots_done(&admin->scrapes);
-        explicit_bzero(admin->token, strlen(admin->token));
+        explicit_bzero(admin->strings, strlen(admin->token));
         free(admin);
     }
 }

@@ -1,4 +1,5 @@
-// The admin server: /metrics, /healthz and /readyz for machines, on a port of its own.
+// The admin server, on a port of its own: /metrics, /healthz and /readyz for machines, / for
+// people.
 //
 // A thread a connection (at most ADMIN_CONNECTIONS_MAX), so that a slow scraper stands in nobody's
 // way; all of them, and the one that accepts, block all signals. Four scrapes run at once, the rest
@@ -10,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "serve/proxy.h"
+
 struct spy__admin;
 
 struct spy__admin_options {
@@ -17,6 +20,8 @@ struct spy__admin_options {
                          // localhost
     const char *token;   // bearer token, NULL or "" for none; copied
     bool (*ready)(void); // answers /readyz; NULL: always
+    const char *prometheus_url; // where the page's questions go, NULL or "" for nowhere; copied
+    spy__fetch *fetch;          // carries them; NULL: they are answered 501
 };
 
 // Enough for any sentence of spy__admin_start().
