@@ -26,6 +26,7 @@ struct config {
     char *log_format;       // auto, json, console
     char *log_level;        // debug, info, warn, error
     char *resource_disk;    // "/"
+    char *prometheus_url;   // SPY_PROMETHEUS_URL; "http://127.0.0.1:9090"
     long resource_period_s; // 1 to 3600; 60
     long full_wait_ms;      // 1 to 60000; 100
     long workers;           // 1 to 64; default: cores, at least 2

@@ -55,6 +55,14 @@ const char *config_check_path(const char *value)
     return value[0] != '\0' ? NULL : "is empty";
 }
 
+// The rest is looked at by the library.
+const char *config_check_prometheus(const char *value)
+{
+    return strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0
+               ? NULL
+               : "is not http://HOST:PORT or https://HOST:PORT";
+}
+
 const char *config_check_name(const char *value)
 {
     size_t len = strlen(value);

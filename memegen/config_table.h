@@ -56,6 +56,7 @@ const char *config_check_log_format(const char *value);
 const char *config_check_log_level(const char *value);
 const char *config_check_name(const char *value);
 const char *config_check_path(const char *value);
+const char *config_check_prometheus(const char *value);
 
 // The folder of templates and phrases that belongs to the program in exe_dir, or NULL: in the build
 // tree, installed, or beside it. Returns a new string.

@@ -95,6 +95,7 @@ static int start_spyglass(const struct service *service, const struct config *co
         .full_wait_ms = (unsigned)config->full_wait_ms,
         .resource_period_s = (unsigned)config->resource_period_s,
         .resource_disk = config->resource_disk,
+        .prometheus_url = config->prometheus_url,
     };
     int code = telemetry_register(scenes_types(service->scenes));
 

@@ -93,5 +93,5 @@ class Code(unittest.TestCase):
         scripts = [p for p in tree.files("") if p.startswith(("script/", ".ci/", "packaging/"))
                    and re.match(r"#!.*\b(ba)?sh\b", tree.read(p))]
         self.assertGreater(len(scripts), 4)
-        run = subprocess.run([tool, *scripts], cwd=tree.ROOT, capture_output=True, text=True)
+        run = subprocess.run([tool, "-x", *scripts], cwd=tree.ROOT, capture_output=True, text=True)
         self.assertEqual(run.returncode, 0, run.stdout)
