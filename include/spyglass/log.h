@@ -3,10 +3,10 @@
  *
  *     spy_info("request_processed", spy_int("status_code", 200), spy_str("path", path));
  *
- * The current context's ids (correlation, trace, span) and bound fields are added by themselves. A line is made only
- * when its level is on; its arguments are evaluated only then. Names and keys should be snake_case constants.
- * Field keys that name a secret (password, token, authorization, cookie, api_key, secret, …) have their value
- * written as "[redacted]".
+ * The current context's ids (correlation, trace, span) and bound fields are added by themselves. A
+ * line is made only when its level is on; its arguments are evaluated only then. Names and keys
+ * should be snake_case constants. Field keys that name a secret (password, token, authorization,
+ * cookie, api_key, secret, …) have their value written as "[redacted]".
  */
 #ifndef SPYGLASS_LOG_H
 #define SPYGLASS_LOG_H
@@ -33,7 +33,8 @@ enum spy_field_type {
     SPY_FIELD_ADDRS, /**< an array of code addresses: a stack, innermost first */
 };
 
-/** One typed field. Made by spy_int() and its kin; borrows its key and string for the call it is given to. */
+/** One typed field. Made by spy_int() and its kin; borrows its key and string for the call it is
+ * given to. */
 struct spy_field {
     const char *key;
     enum spy_field_type type;
@@ -61,7 +62,8 @@ static inline struct spy_field spy_uint(const char *key, uint64_t v)
     f.value.u = v;
     return f;
 }
-/** A field with a double; NaN and infinities are written as null in JSON, which has no word for them. */
+/** A field with a double; NaN and infinities are written as null in JSON, which has no word for
+ * them. */
 static inline struct spy_field spy_double(const char *key, double v)
 {
     struct spy_field f = { key, SPY_FIELD_DOUBLE, 0, { 0 } };
@@ -85,11 +87,14 @@ static inline struct spy_field spy_strn(const char *key, const char *s, size_t l
 /** A field with a string; NULL leaves the field out. */
 static inline struct spy_field spy_str(const char *key, const char *s)
 {
-    struct spy_field f = { key, s ? SPY_FIELD_STR : SPY_FIELD_NONE, s ? __builtin_strlen(s) : 0, { 0 } };
+    struct spy_field f = {
+        key, s ? SPY_FIELD_STR : SPY_FIELD_NONE, s ? __builtin_strlen(s) : 0, { 0 }
+    };
     f.value.s = s;
     return f;
 }
-/** A field with a stack of n code addresses, innermost first; written as an array of "0x…" strings. */
+/** A field with a stack of n code addresses, innermost first; written as an array of "0x…" strings.
+ */
 static inline struct spy_field spy_addrs(const char *key, const uintptr_t *addrs, size_t n)
 {
     struct spy_field f = { key, SPY_FIELD_ADDRS, n, { 0 } };
@@ -110,16 +115,17 @@ static inline bool spy_log_enabled(enum spy_level level)
 SPY_API void spy_log_set_level(enum spy_level level);
 
 /**
- * Publishes one line. Use the macros below. `module` names the part of the program (SPY_MODULE) or is NULL. Copies
- * what it needs. Waits for at most `full_wait_ms` where the destination is stuck; a line lost is counted in
- * spyglass_dropped_total{signal="log",reason}. Threads: any.
+ * Publishes one line. Use the macros below. `module` names the part of the program (SPY_MODULE) or
+ * is NULL. Copies what it needs. Waits for at most `full_wait_ms` where the destination is stuck; a
+ * line lost is counted in spyglass_dropped_total{signal="log",reason}. Threads: any.
  */
 SPY_API void spy__log(enum spy_level level, const char *module, const char *event,
                       const struct spy_field *fields, size_t n);
 
 SPY_END_DECLS
 
-/* Define SPY_MODULE as a string constant before including this header to name the part of the program. */
+/* Define SPY_MODULE as a string constant before including this header to name the part of the
+ * program. */
 #ifndef SPY_MODULE
 #define SPY_MODULE NULL
 #endif
@@ -138,14 +144,14 @@ inline void spy__log_fields(spy_level level, const char *module, const char *eve
 /* The last field is an empty one, so that a line may have none; it is not passed on. */
 #define SPY__LOG_(level, event, ...)                                                               \
     (spy_log_enabled(level)                                                                        \
-             ? spy__log((level), SPY_MODULE, (event), (const struct spy_field[]){ __VA_ARGS__ },   \
-                        sizeof((const struct spy_field[]){ __VA_ARGS__ }) /                        \
-                                        sizeof(struct spy_field) -                                 \
-                                1)                                                                 \
-             : (void)0)
+         ? spy__log((level), SPY_MODULE, (event), (const struct spy_field[]){ __VA_ARGS__ },       \
+                    sizeof((const struct spy_field[]){ __VA_ARGS__ }) / sizeof(struct spy_field) - \
+                        1)                                                                         \
+         : (void)0)
 #endif
 
-/** spy_debug("event", fields…), spy_info(…), spy_warn(…), spy_log_error(…): one line at that level. Threads: any. */
+/** spy_debug("event", fields…), spy_info(…), spy_warn(…), spy_log_error(…): one line at that level.
+ * Threads: any. */
 #define spy_debug(...) SPY__LOG(SPY_LEVEL_DEBUG, __VA_ARGS__)
 #define spy_info(...) SPY__LOG(SPY_LEVEL_INFO, __VA_ARGS__)
 #define spy_warn(...) SPY__LOG(SPY_LEVEL_WARN, __VA_ARGS__)

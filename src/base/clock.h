@@ -9,7 +9,8 @@ uint64_t spy__monotonic_ns(void);
 // Nanoseconds since 1970 UTC, CLOCK_REALTIME.
 uint64_t spy__realtime_ns(void);
 
-// Tests: both clocks read from *fake until it is NULL again. One at a time, before other threads start.
+// Tests: both clocks read from *fake until it is NULL again. One at a time, before other threads
+// start.
 struct spy__fake_clock {
     uint64_t monotonic_ns, realtime_ns;
 };

@@ -1,4 +1,5 @@
-// Random ids. Per-thread xoshiro256** seeded by getrandom(2); safe over fork (a child reseeds). Not for secrets.
+// Random ids. Per-thread xoshiro256** seeded by getrandom(2); safe over fork (a child reseeds). Not
+// for secrets.
 #ifndef BASE_RANDOM_H
 #define BASE_RANDOM_H
 
