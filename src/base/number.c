@@ -187,7 +187,8 @@ static size_t print_plain(char *out, const char *digits, size_t n, int before)
     return n + 1;
 }
 
-size_t spy__double_print(char *out, double v)
+// Exponent form below 1e-4 and from 10^plain_digits on.
+static size_t print_double(char *out, double v, int plain_digits)
 {
     uint64_t bits;
     memcpy(&bits, &v, sizeof(bits));
@@ -217,10 +218,15 @@ size_t spy__double_print(char *out, double v)
     while (digits[n - 1] == '0') {
         n--;
     }
-    if (before - 1 < -4 || before - 1 >= 21) {
+    if (before - 1 < -4 || before - 1 >= plain_digits) {
         return len + print_scientific(out + len, digits, n, before - 1);
     }
     return len + print_plain(out + len, digits, n, before);
+}
+
+size_t spy__double_print(char *out, double v)
+{
+    return print_double(out, v, 6);
 }
 
 size_t spy__double_print_json(char *out, double v)
@@ -229,5 +235,5 @@ size_t spy__double_print_json(char *out, double v)
         memcpy(out, "null", 4);
         return 4;
     }
-    return spy__double_print(out, v);
+    return print_double(out, v, 21);
 }
