@@ -26,10 +26,19 @@
 #define SPY_BUCKETS_MAX 40
 
 /** Label names of a family or an operation, at most SPY_LABELS_MAX: `.labels = SPY_LABELS("method", "route")`. */
-#define SPY_LABELS(...) { __VA_ARGS__ }
+#define SPY_LABELS(...)                                                                            \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
 
 /** Upper bounds of a classic histogram, strictly increasing, +Inf left out; at most SPY_BUCKETS_MAX. */
-#define SPY_BUCKETS(...) { SPY__COUNT(__VA_ARGS__), { __VA_ARGS__ } }
+#define SPY_BUCKETS(...)                                                                           \
+    {                                                                                              \
+        SPY__COUNT(__VA_ARGS__),                                                                   \
+        {                                                                                          \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
 
 #define SPY__COUNT(...)                                                                            \
     SPY__COUNT_(__VA_ARGS__, 40, 39, 38, 37, 36, 35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24,   \
