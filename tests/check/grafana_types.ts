@@ -55,7 +55,12 @@ export interface Panels {
 // `definition` and `options` of a query variable are Grafana's too, but stand in no published type.
 type Variable = dashboards.VariableModel & { definition?: string };
 
+// An annotation's query is its data source's: Prometheus's is an expression, and how to write what it finds.
+type Annotation = dashboards.AnnotationQuery & {
+  expr?: string; step?: string; titleFormat?: string; textFormat?: string; tagKeys?: string;
+};
+
 export type Dashboard = Json<
-  Omit<dashboards.Dashboard, 'panels' | 'templating' | 'schemaVersion'>
+  Omit<dashboards.Dashboard, 'panels' | 'templating' | 'annotations' | 'schemaVersion'>
   & Required<Pick<dashboards.Dashboard, 'uid' | 'title' | 'description' | 'tags' | 'time' | 'refresh' | 'links'>>
-> & { schemaVersion: 42; panels: Panels[keyof Panels][]; templating: { list: Json<Variable>[] } };
+> & { schemaVersion: 42; panels: Panels[keyof Panels][]; templating: { list: Json<Variable>[] }; annotations: { list: Json<Annotation>[] } };

@@ -41,6 +41,11 @@ def panel_uses():
             for dashboard in dashboards().values() for panel in dashboard["panels"] for target in panel.get("targets", ())]
 
 
+def annotation_uses():
+    return [Use(f"annotation '{annotation['name']}' of '{dashboard['title']}'", annotation["expr"])
+            for dashboard in dashboards().values() for annotation in dashboard["annotations"]["list"] if "expr" in annotation]
+
+
 def rule_files():
     return [path for path in sorted(glob.glob(os.path.join(RULES, "*.yml"))) if not path.endswith("_test.yml")]
 

@@ -146,7 +146,7 @@ class Shipped(unittest.TestCase):
 
     def test_promtool_parses_every_expression(self):
         rules = []
-        for number, use in enumerate(queries.panel_uses()):
+        for number, use in enumerate(queries.panel_uses() + queries.annotation_uses()):
             expr = queries.filled_in(use.expr)
             self.assertNotIn("$", expr, use.who)
             rules.append({"record": f"panel:{number}", "expr": expr})
@@ -165,7 +165,7 @@ class Metrics(unittest.TestCase):
 
     def missing(self, known):
         uses, recorded = queries.rule_uses(yaml.safe_load)
-        return queries.unknown(queries.panel_uses() + uses, known | recorded | set(queries.PROMETHEUS_OWN))
+        return queries.unknown(queries.panel_uses() + queries.annotation_uses() + uses, known | recorded | set(queries.PROMETHEUS_OWN))
 
     def test_panels_and_alerts_name_metrics_that_are_declared(self):
         missing = self.missing(queries.declared())

@@ -51,7 +51,7 @@ def timeseries(title, description, *targets, unit="short", w=12, h=8, thresholds
                minimum=0, maximum=None, decimals=None, dashed=()):
     """Lines over time. thresholds are drawn as lines; colors and dashed name series by their legend."""
     custom = {"drawStyle": "line", "lineInterpolation": "linear", "lineWidth": 1, "fillOpacity": 30 if stack else 10,
-              "showPoints": "never", "spanNulls": False, "axisPlacement": "auto", "axisLabel": "",
+              "showPoints": "auto", "spanNulls": False, "axisPlacement": "auto", "axisLabel": "",
               "stacking": {"mode": "normal" if stack else "none", "group": "A"},
               "thresholdsStyle": {"mode": "dashed" if thresholds else "off"}}
     defaults = {"unit": unit, "color": {"mode": "palette-classic"}, "custom": custom, "thresholds": thresholds or steps(GREEN)}
@@ -166,6 +166,16 @@ VARIABLES = [
 ]
 
 
+ANNOTATIONS = [
+    {"builtIn": 1, "name": "Annotations & Alerts", "type": "dashboard", "datasource": {"type": "grafana", "uid": "-- Grafana --"},
+     "enable": True, "hide": True, "iconColor": "rgba(0, 211, 255, 1)"},
+    # While an alert fires, every chart of the dashboard is marked.
+    {"name": "Alerts", "datasource": DATASOURCE, "enable": True, "hide": False, "iconColor": "red",
+     "expr": 'ALERTS{alertstate="firing", alertname!="Watchdog"}', "step": "60s", "titleFormat": "{{alertname}}",
+     "textFormat": "{{severity}} {{service_name}}", "tagKeys": "alertname,severity"},
+]
+
+
 def link(title, uid, tooltip):
     return {"type": "link", "title": title, "url": f"/d/{uid}", "icon": "dashboard", "tooltip": tooltip, "tags": [],
             "asDropdown": False, "targetBlank": False, "includeVars": True, "keepTime": True}
@@ -177,9 +187,7 @@ def dashboard(uid, title, description, links, lines):
         "version": 1, "id": None, "editable": True, "fiscalYearStartMonth": 0, "graphTooltip": 1, "preload": False,
         "refresh": "15s", "time": {"from": "now-30m", "to": "now"}, "timepicker": {}, "timezone": "browser", "weekStart": "",
         "links": [link(*one) for one in links],
-        "annotations": {"list": [{"builtIn": 1, "datasource": {"type": "grafana", "uid": "-- Grafana --"}, "enable": True,
-                                  "hide": True, "iconColor": "rgba(0, 211, 255, 1)", "name": "Annotations & Alerts",
-                                  "type": "dashboard"}]},
+        "annotations": {"list": ANNOTATIONS},
         "templating": {"list": VARIABLES},
         "panels": place(lines),
     }

@@ -1,6 +1,6 @@
 """Queries and panels that more than one dashboard shows, so that they say the same everywhere."""
 
-from panels import BLUE, GREEN, HERE, ORANGE, RATE, RED, TEMPLATE, YELLOW, override, stat, steps, table
+from panels import BLUE, GREEN, HERE, ORANGE, RATE, RED, TEMPLATE, YELLOW, link, override, stat, steps, table
 
 OVERVIEW, PERFORMANCE, ERRORS = "memegen-overview", "memegen-performance", "memegen-errors"
 
@@ -63,7 +63,7 @@ def alerts_firing_stat():
     # A count of nothing is an empty answer, not a zero. Watchdog fires always: it proves that alerts arrive.
     return stat("Alerts firing", "Alerts that fire now, without Watchdog, which always does. Which: the table on Error Tracking.",
                 'count(ALERTS{alertstate="firing", alertname!="Watchdog"}) or vector(0)',
-                thresholds=steps(GREEN, (1, RED)), decimals=0)
+                thresholds=steps(GREEN, (1, RED)), decimals=0, links=[link(*LINKS[ERRORS])])
 
 
 def alerts_table(w=24, h=6):
