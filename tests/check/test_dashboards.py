@@ -144,6 +144,16 @@ class Shipped(unittest.TestCase):
         for family in FAMILIES:
             self.assertTrue({family, f"{family}_bucket", f"{family}_sum", f"{family}_count"} & shown, f"{family} is on no panel")
 
+    def test_the_document_names_what_is_there(self):
+        text = tree.read("docs/dashboards.md")
+        panels = [panel for _, panel in self.panels()]
+        known = {panel["title"] for panel in panels} | set(self.dashboards)
+        self.assertLessEqual(set(re.findall(r"\*\*([^*]+)\*\*", text)), known)
+        for row in (panel["title"] for panel in panels if panel["type"] == "row"):
+            self.assertIn(f"*{row}*", text)
+        for path in re.findall(r"`((?:monitoring|tests|docs|memegen)/[^`]+)`", text):
+            self.assertTrue(os.path.exists(os.path.join(tree.ROOT, path)), path)
+
     def test_promtool_parses_every_expression(self):
         rules = []
         for number, use in enumerate(queries.panel_uses() + queries.annotation_uses()):
