@@ -1,4 +1,4 @@
-"""An llm-standin of a test's own: a free port, told what to do by its control endpoint, ended by its pid."""
+"""A stand-in (build/tools) of a test's own: a free port, asked by HTTP, ended by its pid. Without a name: llm-standin."""
 
 import json
 import os
@@ -9,17 +9,18 @@ import urllib.request
 
 from service import PROGRAM
 
-STANDIN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(PROGRAM))), "tools/llm-standin")
+TOOLS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(PROGRAM))), "tools")
+STANDIN = os.path.join(TOOLS, "llm-standin")
 _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
 
 class Standin:
-    def __init__(self, *flags):
-        self.process = subprocess.Popen([STANDIN, *flags], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    def __init__(self, *flags, program="llm-standin"):
+        self.process = subprocess.Popen([os.path.join(TOOLS, program), *flags], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()  # it comes, or the program has ended
         if "http://" not in line:
             self.stop()
-            raise AssertionError(f"llm-standin did not start: {line}")
+            raise AssertionError(f"{program} did not start: {line}")
         self.base_url = line.split()[-1]
         self.root = self.base_url.removesuffix("/v1")
 
