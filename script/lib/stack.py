@@ -4,6 +4,7 @@ The shipped files of monitoring/ are copied into the run directory; addresses, i
 that with the default ports Prometheus reads exactly what is shipped.
 """
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import shutil
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 UNPACKED = os.path.join(ROOT, ".deps/root/usr")
 SHIPPED = os.path.join(ROOT, "monitoring")
+RULES = ("memegen.yml", "slo.yml")
 
 
 def program(name):
@@ -41,7 +43,24 @@ def _replace(text, old, new):
     return text.replace(old, new)
 
 
-def write_prometheus(folder, metrics, alertmanager, interval=None, rules=None):
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+# The windows of the rules ("[5m]"), and every wait of rules and routes.
+_DURATION = re.compile(r"(\[|\b(?:for|group_wait|group_interval|repeat_interval): )(\d+)([smhd])\b")
+WINDOW_LEAST_S = 5  # a rate needs a few scrapes, which are a second apart where things are quick
+
+
+def quicken(text, factor):
+    """Rules or routes whose windows and waits are so many times shorter, for one who wants to watch an alert come and go."""
+
+    def shorter(match):
+        seconds = int(match[2]) * _UNITS[match[3]]
+        least = WINDOW_LEAST_S if match[1] == "[" else min(seconds, 1)
+        return f"{match[1]}{max(least, round(seconds / factor))}s"
+
+    return _DURATION.sub(shorter, text) if factor != 1 else text
+
+
+def write_prometheus(folder, metrics, alertmanager, interval=None, quicker=1):
     """Writes prometheus.yml and its rules into folder, returns its path. Addresses are "HOST:PORT"."""
     text = _read(os.path.join(SHIPPED, "prometheus/prometheus.yml"))
     if metrics != "127.0.0.1:8000":
@@ -53,7 +72,8 @@ def write_prometheus(folder, metrics, alertmanager, interval=None, rules=None):
         text = _replace(text, "evaluation_interval: 15s", f"evaluation_interval: {interval}")
     path = os.path.join(folder, "prometheus.yml")
     _write(path, text)
-    _write(os.path.join(folder, "rules/memegen.yml"), rules or _read(os.path.join(SHIPPED, "prometheus/rules/memegen.yml")))
+    for name in RULES:
+        _write(os.path.join(folder, "rules", name), quicken(_read(os.path.join(SHIPPED, "prometheus/rules", name)), quicker))
     return path
 
 
@@ -74,9 +94,9 @@ def _without(text, key):
     return text
 
 
-def write_alertmanager(folder, slack_url="", pagerduty_key="", pagerduty_url=""):
-    """Writes alertmanager.yml into folder, returns its path. A receiver without its secret is kept, and sends nothing."""
-    text = _read(os.path.join(SHIPPED, "alertmanager/alertmanager.yml"))
+def write_alertmanager(folder, slack_url="", pagerduty_key="", pagerduty_url="", watchdog_url="", quicker=1):
+    """Writes alertmanager.yml into folder, returns its path. A receiver without its address or key is kept, and sends nothing."""
+    text = quicken(_read(os.path.join(SHIPPED, "alertmanager/alertmanager.yml")), quicker)
     for value, key, name in ((slack_url, "slack_configs", "slack_url"), (pagerduty_key, "pagerduty_configs", "pagerduty_key")):
         path = os.path.join(folder, "secrets", name)
         if value:
@@ -84,10 +104,14 @@ def write_alertmanager(folder, slack_url="", pagerduty_key="", pagerduty_url="")
             text = _replace(text, f"/etc/alertmanager/secrets/{name}", path)
         else:
             text = _without(text, key)
+    if watchdog_url:
+        text = _replace(text, "http://localhost:9095/webhook", json.dumps(watchdog_url))
+    else:
+        text = _without(text, "webhook_configs")
     if pagerduty_url:
-        text = f"global:\n  pagerduty_url: {pagerduty_url}\n\n{text}"
+        text = f"global:\n  pagerduty_url: {json.dumps(pagerduty_url)}\n\n{text}"
     path = os.path.join(folder, "alertmanager.yml")
-    _write(path, text)
+    _write(path, text, 0o600)  # the Watchdog's address may be a secret
     return path
 
 
