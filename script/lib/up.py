@@ -22,7 +22,10 @@ SERVICES = (
     ("memegen", "its metrics", "SPY_ADMIN", "127.0.0.1:8000", "/healthz"),
     ("prometheus", "Prometheus", "PROMETHEUS_PORT", "127.0.0.1:9090", "/-/ready"),
     ("alertmanager", "Alertmanager", "ALERTMANAGER_PORT", "127.0.0.1:9093", "/-/ready"),
+    ("notify-standin", "the stand-in of Slack and PagerDuty", "NOTIFY_STANDIN", "127.0.0.1:0", "/healthz"),
 )
+# The logs that are followed, and what is put before their lines.
+FOLLOWED = {"memegen": b"", "notify-standin": b"notification: "}
 
 
 class Trouble(Exception):
@@ -33,11 +36,11 @@ class Stop(Exception):
     """A signal asked us to end."""
 
 
-def choose_addresses(auto, monitoring):
-    """{variable: "HOST:PORT"}. A port 0 means any; a taken one is an error that names who has it."""
+def choose_addresses(auto, names):
+    """{variable: "HOST:PORT"} of these services. A port 0 means any; a taken one is an error that names who has it."""
     chosen, taken = {}, []
     for name, what, variable, default, _ in SERVICES:
-        if not monitoring and name != "memegen":
+        if name not in names:
             continue
         try:
             host, port = ports.parse(os.environ.get(variable) or default)
@@ -69,6 +72,18 @@ def answers(address, path):
         return False
     finally:
         connection.close()
+
+
+def copy_lines(log, prefix, torn):
+    """What came meanwhile; the last line, where its end has not come yet, stays in torn. Whether anything came."""
+    chunk = log.read(1 << 16)
+    torn += chunk
+    lines = torn.splitlines(keepends=True)
+    torn[:] = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
+    for line in lines:
+        sys.stdout.buffer.write(prefix + line)
+    sys.stdout.buffer.flush()
+    return bool(chunk)
 
 
 class Up:
@@ -116,11 +131,18 @@ class Up:
                                "--listen", self.addresses["MEMEGEN_LISTEN"], "--admin", self.addresses["SPY_ADMIN"],
                                "--state-dir", self.path("memegen")], stack.ROOT, env)
 
+    def start_tool(self, name, variable):
+        self.start(name, [os.path.join(stack.ROOT, "build/tools", name), "--listen", self.addresses[variable]], stack.ROOT)
+
     def start_monitoring(self):
-        """Returns the names of the receivers that have no secret."""
-        slack, key = stack.secret("SLACK_WEBHOOK_URL"), stack.secret("PAGERDUTY_ROUTING_KEY")
+        """What has no secret is delivered to the stand-in; returns the names of these receivers."""
+        self.start_tool("notify-standin", "NOTIFY_STANDIN")
+        standin = f"http://{self.addresses['NOTIFY_STANDIN']}"
+        slack, key, watchdog = map(stack.secret, ("SLACK_WEBHOOK_URL", "PAGERDUTY_ROUTING_KEY", "WATCHDOG_WEBHOOK_URL"))
         listen = self.addresses["ALERTMANAGER_PORT"]
-        config = stack.write_alertmanager(self.path("alertmanager"), slack, key, os.environ.get("PAGERDUTY_URL", ""))
+        config = stack.write_alertmanager(self.path("alertmanager"), slack or f"{standin}/slack", key or "stand-in",
+                                          os.environ.get("PAGERDUTY_URL", "") if key else f"{standin}/pagerduty/v2/enqueue",
+                                          watchdog or f"{standin}/webhook")
         self.start("alertmanager", stack.alertmanager_command(config, self.path("alertmanager/data"), listen),
                    stack.program("prometheus-alertmanager")[1])
         config = stack.write_prometheus(self.path("prometheus"), self.addresses["SPY_ADMIN"], listen,
@@ -128,8 +150,8 @@ class Up:
         self.start("prometheus", stack.prometheus_command(config, self.path("prometheus/data"),
                                                           self.addresses["PROMETHEUS_PORT"]),
                    stack.program("prometheus")[1])
-        return [who for who, known in (("DevOps Team (SLACK_WEBHOOK_URL)", slack), ("Emergency (PAGERDUTY_ROUTING_KEY)", key))
-                if not known]
+        return [who for who, known in (("DevOps Team (SLACK_WEBHOOK_URL)", slack), ("Emergency (PAGERDUTY_ROUTING_KEY)", key),
+                                       ("Watchdog (WATCHDOG_WEBHOOK_URL)", watchdog)) if not known]
 
     def check_children(self):
         for name, child in self.children.items():
@@ -150,14 +172,10 @@ class Up:
                 time.sleep(0.05)
 
     def follow(self):
-        """Copies memegen's log to our output until a child ends or a signal comes."""
-        with open(self.log("memegen"), "rb") as log:
-            while True:
-                chunk = log.read(1 << 16)
-                if chunk:
-                    sys.stdout.buffer.write(chunk)
-                    sys.stdout.buffer.flush()
-                    continue
+        """Copies whole lines of the logs to our output until a child ends or a signal comes."""
+        logs = [(open(self.log(name), "rb"), prefix, bytearray()) for name, prefix in FOLLOWED.items() if name in self.children]
+        while True:
+            if not any([copy_lines(*log) for log in logs]):
                 self.check_children()
                 time.sleep(0.1)
 
@@ -193,7 +211,8 @@ def print_screen(up, silent_receivers, monitoring):
         lines += [f"  curl '{at['PROMETHEUS_PORT']}/api/v1/query?query=meme_generation_total'   # one scrape ({interval}) later"]
     lines += [""]
     if silent_receivers:
-        lines += [f"Alerts are delivered nowhere until these are set: {', '.join(silent_receivers)}."]
+        lines += [f"Without a secret, these receivers deliver to a stand-in, whose log ({os.path.relpath(up.log('notify-standin'))}) shows",
+                  f"each notification: {', '.join(silent_receivers)}."]
     lines += [f"State and logs are kept in {os.path.relpath(up.folder)}/ (--fresh forgets them). Ctrl-C stops everything. "
               "memegen's log follows.", ""]
     print("\n".join(lines), flush=True)
@@ -203,7 +222,8 @@ def run(up, arguments):
     """The arguments were checked by script/up, which has the usage."""
     up.refuse_second()
     monitoring = "--no-monitoring" not in arguments
-    up.addresses = choose_addresses("--ports=auto" in arguments, monitoring)
+    up.addresses = choose_addresses("--ports=auto" in arguments,
+                                    ("memegen", "prometheus", "alertmanager", "notify-standin") if monitoring else ("memegen",))
     if subprocess.run([os.path.join(stack.ROOT, "script/build")], stdout=sys.stderr, check=False).returncode != 0:
         raise Trouble("the build failed; its messages are above.")
     if "--fresh" in arguments and os.path.isdir(up.folder):

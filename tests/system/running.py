@@ -63,8 +63,9 @@ class Up:
         self.arguments = arguments
         self.env = {**os.environ, "MEMEGEN_RUN_DIR": self.folder, "PROMETHEUS_INTERVAL": "1s", "MEMEGEN_LISTEN": "127.0.0.1:0",
                     "SPY_ADMIN": "127.0.0.1:0", "PROMETHEUS_PORT": "0", "ALERTMANAGER_PORT": "0"}
-        for name in ("SLACK_WEBHOOK_URL", "SLACK_WEBHOOK_URL_FILE", "PAGERDUTY_ROUTING_KEY", "PAGERDUTY_ROUTING_KEY_FILE"):
+        for name in ("SLACK_WEBHOOK_URL", "PAGERDUTY_ROUTING_KEY", "WATCHDOG_WEBHOOK_URL"):
             self.env.pop(name, None)
+            self.env.pop(name + "_FILE", None)
         self.env.update(env)
         self.process = None
         self.record = {}

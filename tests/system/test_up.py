@@ -70,7 +70,7 @@ class FirstSteps(UpTest):
 
         eventually("meme_generation_total in Prometheus", counted)
         self.assertIn("request_processed", up.text())  # the log follows
-        self.assertIn("Alerts are delivered nowhere until these are set", screen)
+        self.assertRegex(screen, "Without a secret, these receivers deliver to a stand-in.*\n.*DevOps Team .*Emergency ")
 
     def test_everything_answers_and_sees_each_other(self):
         up = self.up().start()
@@ -83,7 +83,16 @@ class FirstSteps(UpTest):
         self.assertLessEqual({"HighErrorRate", "SlowGeneration", "ExternalServiceErrors", "agent:success_ratio:rate5m"}, names)
         self.assertIn(b"<html", get(f"{prometheus}/classic/graph"))  # its own page, too
         receivers = {r["name"] for r in get_json(f"http://{up.address('ALERTMANAGER_PORT')}/api/v2/receivers")}
-        self.assertEqual(receivers, {"DevOps Team", "Emergency"})
+        self.assertEqual(receivers, {"DevOps Team", "Emergency", "Watchdog"})
+
+    def test_what_has_no_secret_arrives_at_the_stand_in(self):
+        up = self.up().start()
+        heartbeat = eventually("the heartbeat", lambda: get_json(
+            f"http://{up.address('NOTIFY_STANDIN')}/received")["notifications"], 60)[0]
+        self.assertEqual(heartbeat["to"], "webhook")
+        self.assertEqual(heartbeat["body"]["alerts"][0]["labels"], {"alertname": "Watchdog", "severity": "none"})
+        eventually("its line", lambda: "webhook of Watchdog: firing Watchdog Alerts arrive" in up.text())
+        self.assertRegex(up.text(), r"(?m)^notification: \d\d:\d\d:\d\d webhook of Watchdog")
 
     def test_all_listen_on_loopback_alone(self):
         up = self.up().start()
@@ -172,7 +181,7 @@ class Ports(UpTest):
         self.port = self.taken.getsockname()[1]
 
     def test_a_taken_port_is_named_with_its_holder_and_the_way_out(self):
-        for variable in ("MEMEGEN_LISTEN", "SPY_ADMIN", "PROMETHEUS_PORT", "ALERTMANAGER_PORT"):
+        for variable in ("MEMEGEN_LISTEN", "SPY_ADMIN", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "NOTIFY_STANDIN"):
             with self.subTest(variable=variable):
                 status, output, errors = self.up(**{variable: f"127.0.0.1:{self.port}"}).run()
                 self.assertEqual(status, 1, output)
