@@ -115,9 +115,10 @@ def write_alertmanager(folder, slack_url="", pagerduty_key="", pagerduty_url="",
     return path
 
 
-def prometheus_command(config, data, listen):
-    return [program("prometheus")[0], f"--config.file={config}", f"--storage.tsdb.path={data}",
-            f"--web.listen-address={listen}"]
+def prometheus_command(config, data, listen, interval=None):
+    """Where rules are evaluated more often than usual, alerts are sent again as often: the first one may find no Alertmanager."""
+    return [program("prometheus")[0], f"--config.file={config}", f"--storage.tsdb.path={data}", f"--web.listen-address={listen}",
+            f"--rules.alert.resend-delay={interval or '1m'}"]
 
 
 def alertmanager_command(config, data, listen):

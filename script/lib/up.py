@@ -145,10 +145,10 @@ class Up:
                                           watchdog or f"{standin}/webhook")
         self.start("alertmanager", stack.alertmanager_command(config, self.path("alertmanager/data"), listen),
                    stack.program("prometheus-alertmanager")[1])
-        config = stack.write_prometheus(self.path("prometheus"), self.addresses["SPY_ADMIN"], listen,
-                                        os.environ.get("PROMETHEUS_INTERVAL"))
+        interval = os.environ.get("PROMETHEUS_INTERVAL")
+        config = stack.write_prometheus(self.path("prometheus"), self.addresses["SPY_ADMIN"], listen, interval)
         self.start("prometheus", stack.prometheus_command(config, self.path("prometheus/data"),
-                                                          self.addresses["PROMETHEUS_PORT"]),
+                                                          self.addresses["PROMETHEUS_PORT"], interval),
                    stack.program("prometheus")[1])
         return [who for who, known in (("DevOps Team (SLACK_WEBHOOK_URL)", slack), ("Emergency (PAGERDUTY_ROUTING_KEY)", key),
                                        ("Watchdog (WATCHDOG_WEBHOOK_URL)", watchdog)) if not known]

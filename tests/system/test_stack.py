@@ -76,7 +76,7 @@ class Alerts(unittest.TestCase):
 
         config = stack.write_prometheus(os.path.join(cls.folder, "prom"), cls.service.address, cls.alertmanager, "1s",
                                         QUICKER)
-        cls.start("prometheus", stack.prometheus_command(config, os.path.join(cls.folder, "prom/data"), cls.prometheus))
+        cls.start("prometheus", stack.prometheus_command(config, os.path.join(cls.folder, "prom/data"), cls.prometheus, "1s"))
         for address in (cls.alertmanager, cls.prometheus):
             eventually(f"{address} ready", lambda a=address: cls.ready(a), START_TIMEOUT_S)
 
