@@ -1,6 +1,7 @@
 """A program under test and what it lets be seen: its answers, its log lines, its metrics."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -99,9 +100,10 @@ class Connection:
 
 
 class Service:
-    def __init__(self, *command):
+    def __init__(self, *command, **env):
         self.log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen([str(c) for c in command], stdout=self.log, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([str(c) for c in command], stdout=self.log, stderr=subprocess.PIPE, text=True,
+                                        env={**os.environ, **env})
         first = self.process.stderr.readline()
         if not first.startswith("ports "):
             raise RuntimeError(f"it did not start: {first}{self.process.stderr.read()}")
