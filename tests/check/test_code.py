@@ -10,7 +10,7 @@ import tree
 
 # Each of these writes past its buffer, keeps hidden state, hides an error, or grows the stack without limit.
 BANNED = {
-    "strcpy": "snprintf or a spy__buf", "strcat": "a spy__buf", "strncat": "a spy__buf", "stpcpy": "a spy__buf",
+    "strcpy": "snprintf or a spy__buf", "strcat": "a spy__buf", "stpcpy": "a spy__buf",
     "sprintf": "snprintf", "vsprintf": "vsnprintf", "gets": "fgets", "strtok": "strtok_r", "alloca": "malloc",
     "atoi": "strtol", "atol": "strtol", "atoll": "strtoll", "atof": "strtod", "scanf": "strtol", "fscanf": "strtol",
     "asctime": "strftime", "ctime": "strftime", "gmtime": "gmtime_r", "localtime": "localtime_r", "tmpnam": "mkstemp",
