@@ -73,12 +73,11 @@ class SetupTest(unittest.TestCase):
         self.stand_in("id", "#!/bin/sh\necho 1000\n")
         self.stand_in("dpkg-query", "#!/bin/sh\nexit 1\n")  # nothing is installed
         self.stand_in("apt-get", RECORD)
-        self.link("bash", "sh", "awk", "sed", "dirname", "apt-cache", "rm", "mkdir", "cat", "env", "sort")
+        self.link("bash", "sh", "awk", "sed", "dirname", "apt-cache", "rm", "mkdir", "cat", "env", "sort", "tr", "xargs")
         status, output, errors, calls = self.setup("run", "--no-servers", path=self.bin)
         self.assertEqual(status, 1, output)
         self.assertRegex(errors, r"there is no sudo\. As root, run: apt-get install --no-install-recommends gcc .* meson ")
-        self.assertNotIn("apt-get install -y -qq", calls)  # only asked what it would cost
-        self.assertIn("To install with apt: gcc ", output)
+        self.assertEqual(calls, "")
 
     @unittest.skipUnless(shutil.which("dpkg-query"), "not Debian")
     def test_sudo_is_for_apt_alone(self):
