@@ -218,14 +218,23 @@ def print_screen(up, silent_receivers, monitoring):
     print("\n".join(lines), flush=True)
 
 
+def build():
+    """Says nothing of what went well: the screen is to be read."""
+    print("Building.", flush=True)
+    done = subprocess.run([os.path.join(stack.ROOT, "script/build")], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False, text=True, errors="replace")
+    if done.returncode != 0:
+        print(done.stdout, file=sys.stderr)
+        raise Trouble("the build failed; its messages are above.")
+
+
 def run(up, arguments):
     """The arguments were checked by script/up, which has the usage."""
     up.refuse_second()
     monitoring = "--no-monitoring" not in arguments
     up.addresses = choose_addresses("--ports=auto" in arguments,
                                     ("memegen", "prometheus", "alertmanager", "notify-standin") if monitoring else ("memegen",))
-    if subprocess.run([os.path.join(stack.ROOT, "script/build")], stdout=sys.stderr, check=False).returncode != 0:
-        raise Trouble("the build failed; its messages are above.")
+    build()
     if "--fresh" in arguments and os.path.isdir(up.folder):
         shutil.rmtree(up.folder)
     os.makedirs(up.folder, exist_ok=True)

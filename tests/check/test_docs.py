@@ -28,6 +28,14 @@ class Docs(unittest.TestCase):
                     place = os.path.join(tree.ROOT, os.path.dirname(path), target.split("#")[0])
                     self.assertTrue(os.path.exists(place), "the link leads nowhere")
 
+    def test_quoted_code_is_the_code_that_is_compiled(self):
+        """A block of code under a comment that names a file has that file's text, without its opening comment."""
+        for path, name in (("README.md", "examples/hello.c"), ("docs/library.md", "examples/hello.c")):
+            with self.subTest(path=path):
+                block = re.search(rf"<!-- {re.escape(name)} -->\n```c\n(.*?)```", tree.read(path), re.DOTALL)
+                self.assertTrue(block, "it is not quoted there")
+                self.assertEqual(block.group(1), re.sub(r"\A//.*\n", "", tree.read(name)))
+
     def test_fences_close(self):
         for path in tree.files(".md"):
             with self.subTest(path=path):
