@@ -38,7 +38,7 @@ FAILURES = [
     ],
     [
         table("Failures of the last hour", "By agent and type of error, most first.",
-              f"topk(50, sum by (agent_name, error_type) (increase(agent_failures_total{{{HERE}}}[1h])))",
+              f"topk(50, sum by (agent_name, error_type) (increase(agent_failures_total{{{HERE}}}[1h])) > 0)",
               {"agent_name": "Agent", "error_type": "Error"}, "Failures", thresholds=steps(GREEN, (0.5, ORANGE), (10, RED))),
         timeseries("External error ratio", "Failed calls, of all calls of the service.",
                    query(ratio(rate("external_service_errors_total", "service_name"),
@@ -53,9 +53,9 @@ OUTCOMES = [
                    "for 5 minutes.",
                    query(ERROR_RATIO, "error"), query(REJECTED_RATIO, "rejected"), unit="percentunit",
                    thresholds=steps(GREEN, (ERROR_RATIO_ALERT, RED)), colors={"error": RED, "rejected": ORANGE}),
-        timeseries("Failed attempts by template type", "none: it failed, or was refused, before a template was chosen.",
-                   query(rate("meme_generation_seconds_count", "template_type, status", TEMPLATE, 'status!="success"'),
-                         "{{template_type}} {{status}}"), unit="ops", stack=True),
+        timeseries("Failed attempts by template type", "Errors and rejections. none: before a template was chosen.",
+                   query(rate("meme_generation_seconds_count", "template_type", TEMPLATE, 'status!="success"'),
+                         "{{template_type}}"), unit="ops", stack=True),
     ],
 ]
 

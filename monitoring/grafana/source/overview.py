@@ -35,7 +35,7 @@ GLANCE = [
     rate_per_minute_stat(),
     error_ratio_stat(),
     stat("p95 generation", f"One meme in twenty takes longer. SlowGeneration fires above {SLOW_ALERT_S} s.", GENERATION_P95, unit="s",
-         thresholds=LATENCY_STEPS, decimals=2),
+         thresholds=LATENCY_STEPS),
     quality_stat(),
     alerts_firing_stat(),
 ]
@@ -43,14 +43,14 @@ GLANCE = [
 GENERATION = [
     [
         timeseries("Meme Generation Rate", "Attempts a second by outcome. An attempt is a request that entered the pipeline.",
-                   query(rate("meme_generation_total", "status"), "{{status}}"), unit="ops", colors=STATUS_COLORS),
+                   query(rate("meme_generation_total", "status"), "{{status}}"), unit="ops", colors=STATUS_COLORS, fill=10),
         heatmap("Generation Latency", "How many memes took how long: one row a bucket of meme_generation_seconds. Slower than the last "
                 "bound, 10 s, is the top row.",
                 f"sum by (le) (increase(meme_generation_seconds_bucket{{{TEMPLATE}}}{RATE}))"),
     ],
     [
         timeseries("Generation time, percentiles and mean", f"SlowGeneration fires while p95 is above {SLOW_ALERT_S} s for 5 minutes. "
-                   "The buckets end at 10 s: a percentile beyond reads 10.",
+                   "The buckets end at 10 s: a percentile beyond reads 10. The first ends at 0.1 s: below, only the mean is exact.",
                    *percentiles("meme_generation_seconds", TEMPLATE), query(mean("meme_generation_seconds", match=TEMPLATE), "mean"),
                    unit="s", thresholds=steps(GREEN, (SLOW_ALERT_S, RED)), colors=PERCENTILES, dashed=("mean",)),
         timeseries("Generation time by template type, p95", "Which kinds of layout are slow.",

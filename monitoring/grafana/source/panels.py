@@ -48,9 +48,14 @@ def panel(kind, title, description, targets, defaults, options, **more):
 
 
 def timeseries(title, description, *targets, unit="short", w=12, h=8, thresholds=None, stack=False, colors=None, legend="list",
-               minimum=0, maximum=None, decimals=None, dashed=()):
-    """Lines over time. thresholds are drawn as lines; colors and dashed name series by their legend."""
-    custom = {"drawStyle": "line", "lineInterpolation": "linear", "lineWidth": 1, "fillOpacity": 30 if stack else 10,
+               minimum=0, maximum=None, decimals=None, dashed=(), fill=None):
+    """
+    Lines over time. thresholds are drawn as lines; colors and dashed name series by their legend. Areas are filled where they
+    are stacked or alone: several that overlap make mud.
+    """
+    if fill is None:
+        fill = 30 if stack else 10 if len(targets) == 1 and "{{" not in targets[0]["legendFormat"] else 0
+    custom = {"drawStyle": "line", "lineInterpolation": "linear", "lineWidth": 1, "fillOpacity": fill,
               "showPoints": "auto", "spanNulls": False, "axisPlacement": "auto", "axisLabel": "",
               "stacking": {"mode": "normal" if stack else "none", "group": "A"},
               "thresholdsStyle": {"mode": "dashed" if thresholds else "off"}}

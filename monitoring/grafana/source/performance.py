@@ -6,7 +6,7 @@ from shared import (ATTEMPTS, CACHE_HIT_RATIO, FULL_STEPS, GENERATION_P95, HIT_S
 
 GLANCE = [
     stat("p95 generation", f"One meme in twenty takes longer. SlowGeneration fires above {SLOW_ALERT_S} s.", GENERATION_P95, unit="s",
-         thresholds=LATENCY_STEPS, decimals=2),
+         thresholds=LATENCY_STEPS),
     stat("Agent runs", "Runs of all agents a second, of any outcome.", rate("agent_execution_seconds_count"), unit="ops"),
     stat("Cache hit ratio", "Look-ups of all caches that found what they looked for.", CACHE_HIT_RATIO, unit="percentunit",
          thresholds=HIT_STEPS, decimals=1),
