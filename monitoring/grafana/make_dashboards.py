@@ -12,7 +12,8 @@ import errors  # noqa: E402
 import overview  # noqa: E402
 import performance  # noqa: E402
 
-FILES = {"overview.json": overview.DASHBOARD, "performance.json": performance.DASHBOARD, "errors.json": errors.DASHBOARD}
+# In the order in which pages list them.
+FILES = {"1-overview.json": overview.DASHBOARD, "2-performance.json": performance.DASHBOARD, "3-errors.json": errors.DASHBOARD}
 
 
 def main(arguments):
