@@ -107,6 +107,9 @@ const char *const telemetry_agent_names[] = {
 const char *const telemetry_error_types[] = { "timeout",    "refused",  "status_429", "status_5xx",
                                               "bad_answer", "rejected", "internal",   NULL };
 
+// Those that ask the model.
+static const char *const llm_agents[] = { "prompt_generator", "factuality", "instruction_following",
+                                          "appropriateness",  "refinement", NULL };
 static const char *const statuses[] = { "success", "error", "rejected", NULL };
 static const char *const cache_types[] = { "template", "meme", "trend", NULL };
 static const char *const cache_results[] = { "hit", "miss", NULL };
@@ -233,6 +236,27 @@ void telemetry_generation(const struct meme *meme)
 void telemetry_cache_lookup(const char *cache_type, bool hit)
 {
     spy_counter_inc(spy_counter_with(cache_operations, hit ? "hit" : "miss", cache_type));
+}
+
+void telemetry_llm_declare(const char *model, bool priced)
+{
+    for (const char *const *agent = llm_agents; *agent; agent++) {
+        (void)spy_counter_with(llm_tokens, *agent, model, "input");
+        (void)spy_counter_with(llm_tokens, *agent, model, "output");
+        if (priced) {
+            (void)spy_counter_with(llm_cost, *agent, model);
+        }
+    }
+}
+
+void telemetry_llm_usage(const char *agent, const char *model, long input_tokens,
+                         long output_tokens, double dollars)
+{
+    spy_counter_add(spy_counter_with(llm_tokens, agent, model, "input"), (uint64_t)input_tokens);
+    spy_counter_add(spy_counter_with(llm_tokens, agent, model, "output"), (uint64_t)output_tokens);
+    if (dollars >= 0) {
+        spy_counter_add_double(spy_counter_with(llm_cost, agent, model), dollars);
+    }
 }
 
 void telemetry_pool(size_t size, size_t available)

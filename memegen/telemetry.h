@@ -23,6 +23,12 @@ extern const char *const telemetry_error_types[];
 void telemetry_generation(const struct meme *meme);
 // One look-up of a cache: type is "template", "meme" or "trend".
 void telemetry_cache_lookup(const char *cache_type, bool hit);
+// The model that agents ask: llm_tokens_total and llm_cost_dollars_total stand in the exposition
+// from the start, the cost where its price is known.
+void telemetry_llm_declare(const char *model, bool priced);
+// What one answer of the model used, as it states it. Below 0 dollars: its price is not known.
+void telemetry_llm_usage(const char *agent, const char *model, long input_tokens,
+                         long output_tokens, double dollars);
 // The database pool.
 void telemetry_pool(size_t size, size_t available);
 // The job queue and the workers: memegen_queue_depth, memegen_queue_capacity, memegen_workers,

@@ -1,5 +1,5 @@
-// A writer that answers signatures: a language model behind a network, or the offline one
-// (offline.c).
+// A writer that answers signatures: a language model behind a network (openai.h), or the offline
+// one (offline.c).
 //
 // llm_complete() asks, checks the answer against the signature, and asks once more with what was
 // wrong. A provider knows nothing of the checking: it gets a question and gives a text.
@@ -30,16 +30,21 @@ struct llm_question {
     unsigned tries;         // 0 for the first
     const char *bad_answer; // of the try before, with what was wrong about it; NULL at the first
     const char *problem;
+    int64_t *deadline_ms; // the provider's own, from try to try: 0 at the first
 };
 
 struct llm;
 
 struct llm_ops {
-    // 0 and *ret_text (malloc, NUL-ended), or a negative errno with *failure filled in. Threads:
-    // any.
+    // 0 and *ret_text (malloc, NUL-ended), or a negative errno with *failure filled in. -EBADMSG is
+    // for what the next try may mend: failure->message then says what was wrong, and *ret_text what
+    // was answered, if anything (malloc or NULL). Threads: any.
     int (*answer)(struct llm *llm, const struct llm_question *question, char **ret_text,
                   struct llm_failure *failure);
     void (*close)(struct llm *llm);
+    // Ends what is under way, and what is asked later, soon; NULL where nothing takes long.
+    // Threads: any.
+    void (*stop)(struct llm *llm);
 };
 
 // Embedded as the first member of each provider's own struct.
@@ -51,6 +56,9 @@ struct llm {
 // *failure filled in. Threads: any.
 int llm_complete(struct llm *llm, const struct signature *signature, const json_t *inputs,
                  const char *agent, uint64_t seed, json_t **ret, struct llm_failure *failure);
+
+// From now on every question ends soon, the ones under way too. Threads: any.
+void llm_stop(struct llm *llm);
 
 // NULL is a no-op.
 void llm_close(struct llm *llm);

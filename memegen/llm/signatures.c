@@ -71,3 +71,81 @@ const struct signature signature_refine = {
     .inputs = refine_inputs,
     .outputs = captions_outputs,
 };
+
+#define MEME_FIELDS                                                                                \
+    { "topic", SIG_STRING, "what the meme is about, in the words of the person who asked",         \
+      .chars_max = MEME_TOPIC_CHARS_MAX },                                                         \
+        { "language", SIG_STRING, "the language of both, as an ISO 639-1 code", .chars_max = 8 },  \
+    {                                                                                              \
+        "captions", SIG_STRINGS, "the captions", .may_be_empty = true, .items_min = 1,             \
+                                                 .items_max = MEME_CAPTIONS_MAX,                   \
+                                                 .chars_max = CAPTION_CHARS_MAX                    \
+    }
+
+#define ISSUE_FIELD                                                                                \
+    {                                                                                              \
+        "issue", SIG_STRING, "what is wrong, in one short sentence; empty where nothing is",       \
+            .may_be_empty = true, .chars_max = 200                                                 \
+    }
+
+static const struct sig_field meme_inputs[] = { MEME_FIELDS, { NULL } };
+
+static const struct sig_field instructions_inputs[] = {
+    MEME_FIELDS,
+    { "style", SIG_STRING, "a style that was asked for", .optional = true,
+      .chars_max = MEME_NAME_BYTES },
+    { "template", SIG_STRING, "the picture, and the joke it tells", .chars_max = 600 },
+    { "slots", SIG_STRINGS, "what each caption in the picture is for", .items_min = 1,
+      .items_max = MEME_CAPTIONS_MAX, .chars_max = 200 },
+    { NULL },
+};
+
+// Each list of verdicts begins with the best.
+static const char *const facts_verdicts[] = { "accurate", "few_issues", "wrong", NULL };
+static const char *const instructions_verdicts[] = { "followed", "mostly", "ignored", NULL };
+static const char *const kinds[] = { "none",   "hate",          "insult", "threat",
+                                     "sexual", "personal_data", "other",  NULL };
+
+static const struct sig_field facts_outputs[] = {
+    { "verdict", SIG_ENUM, "how true what is said or implied is", .values = facts_verdicts },
+    ISSUE_FIELD,
+    { NULL },
+};
+
+static const struct sig_field instructions_outputs[] = {
+    { "verdict", SIG_ENUM, "whether the captions do what was asked for",
+      .values = instructions_verdicts },
+    ISSUE_FIELD,
+    { NULL },
+};
+
+static const struct sig_field appropriateness_outputs[] = {
+    { "kind", SIG_ENUM, "what makes it unfit for a public place; none where nothing does",
+      .values = kinds },
+    { NULL },
+};
+
+const struct signature signature_factuality = {
+    .name = "factuality",
+    .task = "Judge the facts in a meme. A joke, an exaggeration and an opinion are no false facts; "
+            "a wrong date, number, name or cause is one.",
+    .inputs = meme_inputs,
+    .outputs = facts_outputs,
+};
+
+const struct signature signature_instruction_following = {
+    .name = "instruction_following",
+    .task = "Judge whether the captions of a meme are about the topic, in its language and in the "
+            "style that was asked for, and whether each suits its slot in the picture.",
+    .inputs = instructions_inputs,
+    .outputs = instructions_outputs,
+};
+
+const struct signature signature_appropriateness = {
+    .name = "appropriateness",
+    .task = "Judge whether a meme may be shown to everyone: no hate, no insult of a person or a "
+            "group, no threat, nothing sexual, no personal data. Harmless mockery of situations, "
+            "tools and habits is fine.",
+    .inputs = meme_inputs,
+    .outputs = appropriateness_outputs,
+};

@@ -9,4 +9,10 @@ extern const struct signature signature_captions;
 // refinement: as above, with the captions so far and what was found wanting.
 extern const struct signature signature_refine;
 
+// The verifiers, each by its own name: a topic and captions become a verdict. The offline writer
+// has none: there the verifiers' own checks stand alone.
+extern const struct signature signature_factuality;
+extern const struct signature signature_instruction_following;
+extern const struct signature signature_appropriateness;
+
 #endif
