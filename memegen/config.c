@@ -17,6 +17,7 @@
 #include "memegen/yaml.h"
 
 #define SECRET_BYTES_MAX 4096
+#define WORKERS_MIN_LLM 16
 
 struct loader {
     struct config config;
@@ -64,8 +65,9 @@ static int set_text(struct loader *l, const struct setting *s, const char *value
         return fail(l, "%s: the value is not valid UTF-8", place);
     }
     json_decref(text);
-    if (wrong) { // a database's URL may hold a password
-        return s->check == config_check_database
+    if (wrong) { // a URL may hold a password, a secret is one
+        return s->secret ? fail(l, "%s: the value %s", place, wrong)
+               : s->check == config_check_database || s->check == config_check_url
                    ? fail(l, "%s: the URL %s", place, wrong)
                    : fail(l, "%s: \"%.200s\" %s", place, value, wrong);
     }
@@ -331,6 +333,30 @@ static int load_defaults(struct loader *l)
     return rc;
 }
 
+// The LLM is on where there is a key or an address.
+static int complete_llm(struct loader *l)
+{
+    struct config *c = &l->config;
+    if (c->openai_api_key[0] && !c->openai_base_url[0]) {
+        char *url = strdup(CONFIG_OPENAI_URL);
+        if (!url) {
+            return fail_memory(l);
+        }
+        free(c->openai_base_url);
+        c->openai_base_url = url;
+    }
+    // Threads that wait for an answer cost no core.
+    if (c->openai_base_url[0] && c->workers < WORKERS_MIN_LLM &&
+        c->origins[config_find("workers", 7, false) - config_table] == CONFIG_FROM_DEFAULT) {
+        c->workers = WORKERS_MIN_LLM;
+    }
+    if (!c->llm_prices && asprintf(&c->llm_prices, "%s/prices.yaml", c->data_dir) < 0) {
+        c->llm_prices = NULL;
+        return fail_memory(l);
+    }
+    return 0;
+}
+
 // Defaults that hang on other settings, or cost a search.
 static int complete(struct loader *l)
 {
@@ -345,7 +371,7 @@ static int complete(struct loader *l)
     if (!c->data_dir) {
         c->data_dir = default_data_dir();
     }
-    return c->data_dir ? 0
+    return c->data_dir ? complete_llm(l)
                        : fail(l, "memegen's templates are not beside the program: name their "
                                  "folder by --data-dir");
 }

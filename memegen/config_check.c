@@ -92,6 +92,44 @@ const char *config_check_log_level(const char *value)
                : "is not debug, info, warn or error";
 }
 
+const char *config_check_fallback(const char *value)
+{
+    return strcmp(value, "offline") == 0 || strcmp(value, "none") == 0 ? NULL
+                                                                       : "is not offline or none";
+}
+
+// What may stand in a header.
+const char *config_check_key(const char *value)
+{
+    for (const char *c = value; *c; c++) {
+        if (*c <= ' ' || *c > '~') {
+            return "has a space or a character that is not printable ASCII";
+        }
+    }
+    return NULL;
+}
+
+// "" is none. A password has no place in it: that is what OPENAI_API_KEY is for.
+const char *config_check_url(const char *value)
+{
+    size_t scheme = strncmp(value, "https://", 8) == 0  ? 8
+                    : strncmp(value, "http://", 7) == 0 ? 7
+                                                        : 0;
+    if (!*value) {
+        return NULL;
+    }
+    if (scheme == 0 || strcspn(value + scheme, "/?#") == 0) {
+        return "is not http://HOST... or https://HOST...";
+    }
+    if (config_check_key(value)) {
+        return config_check_key(value);
+    }
+    if (strpbrk(value, "?#")) {
+        return "has a query or a fragment";
+    }
+    return strchr(value, '@') ? "has a user or a password in it" : NULL;
+}
+
 char *config_find_data(const char *exe_dir)
 {
     static const char *const places[] = { "../../memegen/data", "../share/memegen", "data" };

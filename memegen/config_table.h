@@ -7,6 +7,8 @@
 
 #include "memegen/config.h"
 
+#define CONFIG_OPENAI_URL "https://api.openai.com/v1"
+
 enum config_origin {
     CONFIG_FROM_DEFAULT,
     CONFIG_FROM_FILE,
@@ -51,12 +53,15 @@ static inline long *config_number(struct config *config, const struct setting *s
 // Checks of the table.
 const char *config_check_address(const char *value);
 const char *config_check_database(const char *value);
+const char *config_check_fallback(const char *value);
 const char *config_check_folder(const char *value);
+const char *config_check_key(const char *value);
 const char *config_check_log_format(const char *value);
 const char *config_check_log_level(const char *value);
 const char *config_check_name(const char *value);
 const char *config_check_path(const char *value);
 const char *config_check_prometheus(const char *value);
+const char *config_check_url(const char *value);
 
 // The folder of templates and phrases that belongs to the program in exe_dir, or NULL: in the build
 // tree, installed, or beside it. Returns a new string.

@@ -22,6 +22,7 @@
 #include "memegen/api/api.h"
 #include "memegen/cache/cache.h"
 #include "memegen/config.h"
+#include "memegen/llm/openai.h"
 #include "memegen/pipeline/pipeline.h"
 #include "memegen/render/render.h"
 #include "memegen/store/store.h"
@@ -37,6 +38,7 @@ struct service {
     struct scenes *scenes;
     struct cache *cache;
     struct store *store;
+    struct llm *llm; // NULL: none, the pipeline brings the offline writer
     struct pipeline *pipeline;
     struct api *api;
 };
@@ -110,6 +112,54 @@ static int start_spyglass(const struct service *service, const struct config *co
     return code;
 }
 
+// The price of the model, or NULL where the file has none: its tokens count, its cost does not.
+static int find_price(struct price *price, const struct config *config, const struct price **ret,
+                      char *error)
+{
+    int code = price_load(price, config->llm_prices, config->openai_model, error, ERROR_BYTES);
+
+    *ret = code == 0 ? price : NULL;
+    return code == -ENOENT ? 0 : code;
+}
+
+static int start_llm(struct service *service, const struct config *config, char *error)
+{
+    struct price price;
+    struct openai_options options = {
+        .base_url = config->openai_base_url,
+        .key = config->openai_api_key,
+        .model = config->openai_model,
+        .connect_ms = (unsigned)config->llm_connect_ms,
+        .attempt_ms = (unsigned)config->llm_attempt_ms,
+        .timeout_ms = (unsigned)config->llm_timeout_ms,
+        .retries = (unsigned)config->llm_retries,
+        .concurrency = (size_t)config->llm_concurrency,
+    };
+    int code;
+
+    if (!config->openai_base_url[0]) {
+        return 0;
+    }
+    code = find_price(&price, config, &options.price, error);
+    if (code) {
+        return code;
+    }
+    code = openai_open(&service->llm, &options);
+    if (code) {
+        snprintf(error, ERROR_BYTES, "The LLM's part could not be started: %s.", strerror(-code));
+        return code;
+    }
+    telemetry_llm_declare(config->openai_model, options.price != NULL);
+    spy_info("llm_configured", spy_str("base_url", config->openai_base_url),
+             spy_str("model", config->openai_model), spy_str("fallback", config->llm_fallback),
+             spy_bool("priced", options.price != NULL));
+    if (!options.price) {
+        spy_warn("llm_price_unknown", spy_str("model", config->openai_model),
+                 spy_str("prices", config->llm_prices));
+    }
+    return 0;
+}
+
 static int start_service(struct service *service, const struct config *config, char *error)
 {
     int code = cache_open(&service->cache,
@@ -127,12 +177,20 @@ static int start_service(struct service *service, const struct config *config, c
     if (code) {
         return code;
     }
-    code = pipeline_open(&service->pipeline,
-                         &(struct pipeline_options){ .data_dir = config->data_dir,
-                                                     .scenes = service->scenes,
-                                                     .cache = service->cache,
-                                                     .workers = (size_t)config->workers },
-                         error, ERROR_BYTES);
+    code = start_llm(service, config, error);
+    if (code) {
+        return code;
+    }
+    code = pipeline_open(
+        &service->pipeline,
+        &(struct pipeline_options){ .data_dir = config->data_dir,
+                                    .scenes = service->scenes,
+                                    .cache = service->cache,
+                                    .llm = service->llm,
+                                    .llm_verifies = true,
+                                    .llm_fallback = strcmp(config->llm_fallback, "offline") == 0,
+                                    .workers = (size_t)config->workers },
+        error, ERROR_BYTES);
     if (code) {
         return code;
     }
@@ -153,6 +211,7 @@ static void close_service(struct service *service)
     if (service->pipeline) {
         pipeline_close(service->pipeline);
     }
+    llm_close(service->llm);
     if (service->store) {
         store_close(service->store);
     }
@@ -236,8 +295,11 @@ static int check(const struct config *config)
 {
     struct service service = { 0 };
     char error[ERROR_BYTES] = "";
+    struct price price;
+    const struct price *found;
 
-    if (load_scenes(&service, config, error) != 0) {
+    if (load_scenes(&service, config, error) != 0 ||
+        find_price(&price, config, &found, error) != 0) {
         fprintf(stderr, "memegen: %s\n", error);
         return EXIT_FAILURE;
     }

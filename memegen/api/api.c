@@ -203,7 +203,10 @@ int api_stop(struct api *api, unsigned timeout_ms)
     clock_gettime(CLOCK_MONOTONIC, &start);
     listening = MHD_quiesce_daemon(api->daemon);
     work_close(api->work);
-    if (work_wait(api->work, make_ms) != 0) {
+    if (work_wait(api->work, make_ms / 2) != 0) {
+        pipeline_hurry(api->options.pipeline);
+    }
+    if (work_wait(api->work, make_ms - make_ms / 2) != 0) {
         work_abandon(api->work);
         if (work_wait(api->work, ABANDON_MS) != 0) {
             return -ETIMEDOUT;

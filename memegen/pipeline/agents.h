@@ -32,8 +32,9 @@
 struct pipeline {
     const struct scenes *scenes;
     struct cache *cache;
-    struct llm *llm;
-    bool owns_llm;
+    struct llm *llm;     // borrowed, or offline
+    struct llm *offline; // owned; NULL: nothing stands in for llm
+    bool llm_verifies;
     struct lexicon *lexicon;
     struct trends *trends;
     struct claims *claims;
@@ -77,6 +78,7 @@ struct verdict {
     char wanting[MEME_NOTE_BYTES];
     struct agent_result result;
     double seconds;
+    const char *llm_failed; // as in the job
 };
 
 struct job {
@@ -85,6 +87,9 @@ struct job {
     uint64_t seed;
     time_t now;
     int round; // 0: first pass
+    // error_type of a question that the model failed: this run does not ask it again, so that a
+    // model that hangs costs a run its time once. NULL: none yet.
+    const char *llm_failed;
     struct route route;
     const struct scene_info *scene;
     struct trend trend; // trend.topic is "" where there is none
@@ -120,8 +125,18 @@ void agent_report(struct job *job, const char *name, double seconds,
 bool agent_call(struct job *job, const char *name,
                 void (*agent)(struct job *job, struct agent_result *ret));
 // The three verifiers side by side; puts their factors and what they mended into the draft. False
-// where the draft is refused; *ret_why then says why.
-bool agents_verify(struct job *job, char ret_why[MEME_NOTE_BYTES]);
+// where the draft is refused, or could not be judged; *ret then says why.
+bool agents_verify(struct job *job, struct agent_result *ret);
+
+// Asks for captions: the model, or where that failed in this run and may be stood in for, the
+// offline writer. 0 and *ret, or a negative errno with *failure.
+int agent_ask(struct job *job, const struct signature *signature, const json_t *inputs,
+              const char *agent, uint64_t seed, json_t **ret, struct llm_failure *failure);
+// Asks the model for its verdict on the draft, by the verifier's signature. Whether there is one,
+// in *ret (a new reference). Where the model failed and nothing stands in for it, the verifier has
+// failed too.
+bool verifier_ask(const struct job *job, const struct signature *signature, struct verdict *verdict,
+                  json_t **ret);
 
 // The captions' inputs for the model, for signature_captions. A new reference; NULL without memory.
 json_t *brief_inputs(const struct job *job);

@@ -2,12 +2,30 @@
 //
 // The note and the message name the kind, never the words.
 
+#include <string.h>
+
+#include "memegen/llm/signatures.h"
 #include "memegen/pipeline/agents.h"
 
 static const char *find(const struct job *job, const char *text)
 {
     const char *kind = blocklist_find(job->pipeline->blocklist, text);
     return kind ? kind : personal_find(text);
+}
+
+// What passed the lists is shown to the model; what did not is not sent anywhere.
+static void ask_model(const struct job *job, struct verdict *ret)
+{
+    json_t *outputs;
+    if (!verifier_ask(job, &signature_appropriateness, ret, &outputs)) {
+        return;
+    }
+    const char *kind = json_string_value(json_object_get(outputs, "kind"));
+    if (strcmp(kind, "none") != 0) {
+        ret->factor = 0;
+        agent_fail(&ret->result, "rejected", "The model: %s. No meme is made of that.", kind);
+    }
+    json_decref(outputs);
 }
 
 void agent_appropriateness(const struct job *job, struct verdict *ret)
@@ -23,4 +41,5 @@ void agent_appropriateness(const struct job *job, struct verdict *ret)
         return;
     }
     agent_note(&ret->result, "Nothing on the block list, no personal data.");
+    ask_model(job, ret);
 }

@@ -1,4 +1,5 @@
-// factuality: what the topic and the captions say against the file of claims.
+// factuality: what the topic and the captions say against the file of claims, and what the model
+// says of them.
 //
 // A caption is mended where the claim knows how. What remains wrong lowers the score: 0.7 for one
 // or two faults, 0.3 for more.
@@ -6,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "memegen/llm/signatures.h"
 #include "memegen/pipeline/agents.h"
 
 #define FEW_FAULTS 2
@@ -37,7 +39,31 @@ static unsigned mend(const struct claims *claims, char caption[MEME_CAPTION_BYTE
     return left;
 }
 
-void agent_factuality(const struct job *job, struct verdict *ret)
+// What the model says of the facts; the claims' own verdict is the floor.
+static void ask_model(const struct job *job, struct verdict *ret)
+{
+    json_t *outputs;
+    char note[MEME_NOTE_BYTES];
+    if (!verifier_ask(job, &signature_factuality, ret, &outputs)) {
+        return;
+    }
+    const char *verdict = json_string_value(json_object_get(outputs, "verdict"));
+    const char *issue = json_string_value(json_object_get(outputs, "issue"));
+    double factor = strcmp(verdict, "accurate") == 0     ? 1
+                    : strcmp(verdict, "few_issues") == 0 ? 0.7
+                                                         : 0.3;
+    words_copy(note, sizeof(note), ret->result.note);
+    agent_note(&ret->result, "%.120s The model: %s%s%.100s", note, verdict, factor < 1 ? ": " : ".",
+               factor < 1 ? issue : "");
+    if (factor < ret->factor) {
+        ret->factor = factor;
+        int n = snprintf(ret->wanting, sizeof(ret->wanting), "The facts are wrong: ");
+        words_clean(ret->wanting + n, sizeof(ret->wanting) - (size_t)n, issue);
+    }
+    json_decref(outputs);
+}
+
+static void check_claims(const struct job *job, struct verdict *ret)
 {
     const struct claims *claims = job->pipeline->claims;
     struct claims_fault fault;
@@ -63,4 +89,10 @@ void agent_factuality(const struct job *job, struct verdict *ret)
     if (faults > 0) {
         snprintf(ret->wanting, sizeof(ret->wanting), "The facts are wrong: %.160s", fact);
     }
+}
+
+void agent_factuality(const struct job *job, struct verdict *ret)
+{
+    check_claims(job, ret);
+    ask_model(job, ret);
 }

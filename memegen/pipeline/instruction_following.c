@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "memegen/llm/signatures.h"
 #include "memegen/pipeline/agents.h"
 
 struct faults {
@@ -85,6 +86,29 @@ static void check_lengths(const struct job *job, struct verdict *ret, struct fau
     }
 }
 
+// What the model says; what was counted here is the floor.
+static void ask_model(const struct job *job, struct verdict *ret)
+{
+    json_t *outputs;
+    char note[MEME_NOTE_BYTES];
+    if (!verifier_ask(job, &signature_instruction_following, ret, &outputs)) {
+        return;
+    }
+    const char *verdict = json_string_value(json_object_get(outputs, "verdict"));
+    const char *issue = json_string_value(json_object_get(outputs, "issue"));
+    double factor = strcmp(verdict, "followed") == 0 ? 1
+                    : strcmp(verdict, "mostly") == 0 ? 0.8
+                                                     : 0.5;
+    words_copy(note, sizeof(note), ret->result.note);
+    agent_note(&ret->result, "%.120s The model: %s%s%.100s", note, verdict, factor < 1 ? ": " : ".",
+               factor < 1 ? issue : "");
+    if (factor < ret->factor) {
+        ret->factor = factor;
+        words_clean(ret->wanting, sizeof(ret->wanting), issue);
+    }
+    json_decref(outputs);
+}
+
 void agent_instruction_following(const struct job *job, struct verdict *ret)
 {
     char all[MEME_CAPTIONS_MAX * MEME_CAPTION_BYTES];
@@ -101,4 +125,5 @@ void agent_instruction_following(const struct job *job, struct verdict *ret)
     snprintf(ret->wanting, sizeof(ret->wanting), "%s", faults.text);
     agent_note(&ret->result, "%s%u captions cut to their slots.",
                faults.count ? faults.text : "As told; ", cut);
+    ask_model(job, ret);
 }

@@ -15,8 +15,10 @@
 #include "memegen/pipeline/agents.h"
 #include "memegen/telemetry.h"
 
-// Two of a run's three verifiers may wait for a thread; more threads than this only wait for cores.
+// Two of a run's three verifiers may wait for a thread; more threads than this only wait for cores,
+// unless they wait for a model.
 #define VERIFIER_THREADS_MAX 32
+#define VERIFIER_THREADS_MAX_LLM 128
 
 void agent_note(struct agent_result *result, const char *format, ...)
 {
@@ -79,11 +81,11 @@ bool agent_call(struct job *job, const char *name,
 
 static bool verify(struct job *job)
 {
-    char why[MEME_NOTE_BYTES];
-    if (agents_verify(job, why)) {
+    struct agent_result result;
+    if (agents_verify(job, &result)) {
         return true;
     }
-    end_badly(job, "rejected", why);
+    end_badly(job, result.error_type, result.note);
     return false;
 }
 
@@ -173,17 +175,20 @@ int pipeline_open(struct pipeline **ret, const struct pipeline_options *options,
     pipeline->scenes = options->scenes;
     pipeline->cache = options->cache;
     pipeline->llm = options->llm;
-    pipeline->owns_llm = !options->llm;
+    pipeline->llm_verifies = options->llm && options->llm_verifies;
     size_t threads = options->workers * 2;
-    pipeline->verifiers =
-        verifiers_new(threads < VERIFIER_THREADS_MAX ? threads : VERIFIER_THREADS_MAX);
+    size_t most = pipeline->llm_verifies ? VERIFIER_THREADS_MAX_LLM : VERIFIER_THREADS_MAX;
+    pipeline->verifiers = verifiers_new(threads < most ? threads : most);
     r = pipeline->verifiers ? 0 : -ENOMEM;
     r = r < 0 ? r : lexicon_load(&pipeline->lexicon, dir, error, error_size);
     r = r < 0 ? r : trends_load(&pipeline->trends, dir, error, error_size);
     r = r < 0 ? r : claims_load(&pipeline->claims, dir, error, error_size);
     r = r < 0 ? r : blocklist_load(&pipeline->blocklist, dir, error, error_size);
-    if (r == 0 && pipeline->owns_llm) {
-        r = offline_open(&pipeline->llm, dir, error, error_size);
+    if (r == 0 && (!options->llm || options->llm_fallback)) {
+        r = offline_open(&pipeline->offline, dir, error, error_size);
+    }
+    if (r == 0 && !options->llm) {
+        pipeline->llm = pipeline->offline;
     }
     if (r == 0 && scenes_count(pipeline->scenes) == 0) {
         snprintf(error, error_size, "there are no templates");
@@ -197,15 +202,18 @@ int pipeline_open(struct pipeline **ret, const struct pipeline_options *options,
     return 0;
 }
 
+void pipeline_hurry(struct pipeline *pipeline)
+{
+    llm_stop(pipeline->llm);
+}
+
 void pipeline_close(struct pipeline *pipeline)
 {
     if (!pipeline) {
         return;
     }
     verifiers_free(pipeline->verifiers);
-    if (pipeline->owns_llm) {
-        llm_close(pipeline->llm);
-    }
+    llm_close(pipeline->offline);
     blocklist_free(pipeline->blocklist);
     claims_free(pipeline->claims);
     trends_free(pipeline->trends);

@@ -7,6 +7,7 @@
 #define MEMEGEN_PIPELINE_PIPELINE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "memegen/cache/cache.h"
@@ -21,13 +22,19 @@ struct pipeline_options {
     const struct scenes *scenes; // borrowed for the pipeline's life
     struct cache *cache;         // borrowed; templates and trends are looked up in it
     struct llm *llm;             // borrowed; NULL: the offline writer, from data_dir
-    size_t workers; // how many pipeline_run() may be under way; sizes the verifiers' threads
+    bool llm_verifies;           // the verifiers ask llm too; their own checks hold all the same
+    bool llm_fallback; // where llm fails, the offline writer and the verifiers' own checks make the
+                       // meme; else the meme fails
+    size_t workers;    // how many pipeline_run() may be under way; sizes the verifiers' threads
 };
 
 // Returns 0 or a negative errno; error then says which file and what.
 int pipeline_open(struct pipeline **ret, const struct pipeline_options *options, char *error,
                   size_t error_size);
 void pipeline_close(struct pipeline *pipeline);
+
+// The end is near: from now on no run waits for a model. Threads: any.
+void pipeline_hurry(struct pipeline *pipeline);
 
 // Makes the meme that meme->request asks for and fills in everything but id, created_us,
 // correlation and trace id. meme->status tells how it ended; it always ends. It does not store or

@@ -91,15 +91,17 @@ void agent_prompt_generator(struct job *job, struct agent_result *ret)
         agent_fail(ret, "internal", "Out of memory.");
         return;
     }
-    int r = llm_complete(job->pipeline->llm, &signature_captions, inputs, "prompt_generator",
-                         job->seed, &outputs, &failure);
+    int r = agent_ask(job, &signature_captions, inputs, "prompt_generator", job->seed, &outputs,
+                      &failure);
     json_decref(inputs);
     if (r < 0) {
         agent_fail(ret, failure.error_type, "%s", failure.message);
         return;
     }
     brief_captions(job, outputs);
-    agent_note(ret, "%zu captions: %.150s", job->draft.count,
+    agent_note(ret, "%zu captions%s%s: %.150s", job->draft.count,
+               job->llm_failed ? ", written offline since the model failed by " : "",
+               job->llm_failed ? job->llm_failed : "",
                json_string_value(json_object_get(outputs, "idea")));
     json_decref(outputs);
 }

@@ -5,6 +5,7 @@
 // ends it.
 
 #include <spyglass/spyglass.h>
+#include <string.h>
 
 #include "memegen/llm/signatures.h"
 #include "memegen/pipeline/agents.h"
@@ -39,8 +40,8 @@ static bool write_again(struct job *job, struct agent_result *ret, char why[MEME
         agent_fail(ret, "internal", "Out of memory.");
         return false;
     }
-    int r = llm_complete(job->pipeline->llm, &signature_refine, inputs, "refinement",
-                         job->seed + (uint64_t)job->round, &outputs, &failure);
+    int r = agent_ask(job, &signature_refine, inputs, "refinement",
+                      job->seed + (uint64_t)job->round, &outputs, &failure);
     json_decref(inputs);
     if (r < 0) {
         agent_fail(ret, failure.error_type, "%s", failure.message);
@@ -49,7 +50,16 @@ static bool write_again(struct job *job, struct agent_result *ret, char why[MEME
     job->draft = (struct draft){ 0 };
     brief_captions(job, outputs);
     json_decref(outputs);
-    return agents_verify(job, why) && agent_call(job, "scorer", agent_scorer);
+    struct agent_result end;
+    if (agents_verify(job, &end)) {
+        return agent_call(job, "scorer", agent_scorer);
+    }
+    if (strcmp(end.error_type, "rejected") == 0) {
+        words_copy(why, MEME_NOTE_BYTES, end.note);
+    } else {
+        *ret = end;
+    }
+    return false;
 }
 
 // One round. Whether the new captions were kept.

@@ -55,7 +55,17 @@ static void put_mended(struct job *job, const struct verdict *facts,
     }
 }
 
-bool agents_verify(struct job *job, char ret_why[MEME_NOTE_BYTES])
+// The result that ends it: a refusal before all else, then what kept a verifier from judging.
+static const struct agent_result *find_end(const struct errand errands[VERIFIERS])
+{
+    const struct agent_result *end = &errands[APPROPRIATENESS].verdict.result;
+    for (size_t i = 0; i < VERIFIERS && !end->error_type; i++) {
+        end = &errands[i].verdict.result;
+    }
+    return end->error_type ? end : NULL;
+}
+
+bool agents_verify(struct job *job, struct agent_result *ret)
 {
     struct errand errands[VERIFIERS];
     struct verifiers_task tasks[VERIFIERS];
@@ -67,7 +77,9 @@ bool agents_verify(struct job *job, char ret_why[MEME_NOTE_BYTES])
     verifiers_run(job->pipeline->verifiers, tasks, VERIFIERS);
     spy_context_release(context);
     for (size_t i = 0; i < VERIFIERS; i++) {
-        agent_report(job, agents[i].name, errands[i].verdict.seconds, &errands[i].verdict.result);
+        const struct verdict *verdict = &errands[i].verdict;
+        agent_report(job, agents[i].name, verdict->seconds, &verdict->result);
+        job->llm_failed = verdict->llm_failed ? verdict->llm_failed : job->llm_failed;
     }
     const struct verdict *facts = &errands[FACTUALITY].verdict;
     const struct verdict *instructions = &errands[INSTRUCTION_FOLLOWING].verdict;
@@ -78,6 +90,9 @@ bool agents_verify(struct job *job, char ret_why[MEME_NOTE_BYTES])
     job->draft.score.appropriateness = appropriateness->factor;
     snprintf(job->draft.wanting, sizeof(job->draft.wanting), "%s",
              *facts->wanting ? facts->wanting : instructions->wanting);
-    words_copy(ret_why, MEME_NOTE_BYTES, appropriateness->result.note);
-    return appropriateness->factor > 0;
+    const struct agent_result *end = find_end(errands);
+    if (end) {
+        *ret = *end;
+    }
+    return !end;
 }

@@ -209,11 +209,9 @@ static void test_wrong_variables(void **state)
 // A part that is configured but not there must not be passed over in silence.
 static void test_parts_not_built(void **state)
 {
-    static const char *const variables[] = { "SENTRY_DSN",          "CLICKHOUSE_URL",
-                                             "REDIS_URL",           "OTEL_EXPORTER_OTLP_ENDPOINT",
-                                             "OPENAI_API_KEY",      "OPENAI_BASE_URL",
-                                             "OPENAI_API_KEY_FILE", "MEMEGEN_PROFILE",
-                                             "DATABASE_URL" };
+    static const char *const variables[] = { "SENTRY_DSN",      "CLICKHOUSE_URL",
+                                             "REDIS_URL",       "OTEL_EXPORTER_OTLP_ENDPOINT",
+                                             "MEMEGEN_PROFILE", "DATABASE_URL" };
     struct config config;
     for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
         clear_environment(state);
@@ -226,6 +224,64 @@ static void test_parts_not_built(void **state)
         load_well(&config, NULL, NULL, NULL, NULL);
         config_done(&config);
     }
+}
+
+static void test_the_llm(void **state)
+{
+    struct config c;
+    char *text = NULL;
+    size_t len;
+    (void)state;
+    load_well(&c, NULL, NULL, NULL, NULL);
+    assert_string_equal(c.openai_base_url, ""); // neither a key nor an address: none
+    assert_true(c.workers < 16 || sysconf(_SC_NPROCESSORS_ONLN) >= 16);
+    config_done(&c);
+
+    setenv("OPENAI_API_KEY", "sk-hunter2", 1);
+    load_well(&c, (char *)"--llm-retries=0", NULL, NULL, NULL);
+    assert_string_equal(c.openai_base_url, "https://api.openai.com/v1");
+    assert_string_equal(c.openai_api_key, "sk-hunter2");
+    assert_string_equal(c.openai_model, "gpt-4o-mini");
+    assert_string_equal(c.llm_fallback, "offline");
+    assert_non_null(strstr(c.llm_prices, "/prices.yaml"));
+    assert_true(c.workers >= 16 && c.llm_retries == 0);
+    FILE *out = open_memstream(&text, &len);
+    config_print(&c, out);
+    assert_int_equal(fclose(out), 0);
+    assert_null(strstr(text, "hunter2"));
+    assert_non_null(strstr(text, "# openai_api_key: [masked]"));
+    free(text);
+    config_done(&c);
+
+    setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1", 1);
+    load_well(&c, (char *)"--workers=3", NULL, NULL, NULL);
+    assert_string_equal(c.openai_base_url, "http://127.0.0.1:1/v1");
+    assert_int_equal(c.workers, 3);
+    config_done(&c);
+}
+
+static void test_wrong_settings_of_the_llm(void **state)
+{
+    static const char *const urls[] = { "ftp://host",          "host/v1",      "http://",
+                                        "http:///v1",          "http://a b/",  "http://host/?x",
+                                        "http://u:hunter2@h/", "https://h/#x", "http://h\n/" };
+    struct config config;
+    (void)state;
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+        setenv("OPENAI_BASE_URL", urls[i], 1);
+        assert_int_equal(load(&config, NULL, NULL, NULL, NULL), -EINVAL);
+        assert_non_null(strstr(error, "OPENAI_BASE_URL: the URL "));
+        assert_null(strstr(error, "hunter2"));
+    }
+    unsetenv("OPENAI_BASE_URL");
+    setenv("OPENAI_API_KEY", "hunter2\r\nX: y", 1);
+    assert_refused("OPENAI_API_KEY: the value has a space or a character that is not printable "
+                   "ASCII",
+                   NULL, NULL);
+    unsetenv("OPENAI_API_KEY");
+    assert_refused("--llm-fallback: \"perhaps\" is not offline or none",
+                   (char *)"--llm-fallback=perhaps", NULL);
+    assert_int_equal(load(&config, (char *)"--openai-api-key=x", NULL, NULL, NULL), -EINVAL);
 }
 
 static void assert_file_refused(const char *text, const char *expected)
@@ -413,6 +469,8 @@ int main(void)
         cmocka_unit_test_setup(test_addresses, clear_environment),
         cmocka_unit_test_setup(test_wrong_variables, clear_environment),
         cmocka_unit_test_setup(test_parts_not_built, clear_environment),
+        cmocka_unit_test_setup(test_the_llm, clear_environment),
+        cmocka_unit_test_setup(test_wrong_settings_of_the_llm, clear_environment),
         cmocka_unit_test_setup(test_wrong_files, clear_environment),
         cmocka_unit_test_setup(test_secret_from_a_file, clear_environment),
         cmocka_unit_test_setup(test_print, clear_environment),
