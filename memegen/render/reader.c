@@ -145,7 +145,7 @@ bool read_string(struct reader *r, const struct place *at, const json_t *v, size
 bool read_copy(struct reader *r, const struct place *at, const json_t *v, size_t max,
                const char **ret)
 {
-    const char *s;
+    const char *s = NULL;
     if (!read_string(r, at, v, max, &s)) {
         return false;
     }
@@ -156,7 +156,7 @@ bool read_copy(struct reader *r, const struct place *at, const json_t *v, size_t
 bool read_choice(struct reader *r, const struct place *at, const json_t *v,
                  const char *const words[], int *ret)
 {
-    const char *s;
+    const char *s = NULL;
     if (!read_string(r, at, v, 64, &s)) {
         return false;
     }
