@@ -21,7 +21,7 @@ function clock(context) {
 
 export function timeAxis(context) {
     return {
-        font: FONT, size: 26, gap: 4, space: 70, stroke: () => css("muted"),
+        font: FONT, size: 28, gap: 7, space: 70, stroke: () => css("muted"),
         grid: { stroke: () => css("grid"), width: 1 }, ticks: { show: false },
         values: (_, splits) => splits.map(clock(context)),
     };
@@ -97,6 +97,6 @@ export function tooltip(body, rowsAt) {
 /** uPlot in a place that it fills. */
 export function mount(place, options, data) {
     const size = () => ({ width: Math.max(80, place.clientWidth), height: Math.max(60, place.clientHeight) });
-    const u = new globalThis.uPlot({ ...size(), legend: { show: false }, padding: [8, 12, 0, 0], ...options }, data, place);
+    const u = new globalThis.uPlot({ ...size(), legend: { show: false }, padding: [8, 22, 0, 4], ...options }, data, place);
     return { u, resize: () => u.setSize(size()) };
 }

@@ -60,10 +60,10 @@ function thresholdLines(panel) {
 
 function seriesOf(line, i, count, panel, stacked) {
     const { custom, color } = styleOf(panel, line.name, i);
-    const fill = (custom.fillOpacity ?? 0) / 100;
+    const fill = (custom.fillOpacity ?? 0) / 100 * (stacked ? 1.6 : count > 6 ? 0 : count > 3 ? 0.5 : 1); // many fills are mud
     return {
         label: line.name, stroke: color, width: Math.max(1.25, custom.lineWidth ?? 1),
-        fill: fill > 0 ? alpha(color, stacked ? Math.max(fill, 0.3) : count > 4 ? fill / 2 : fill) : undefined,
+        fill: fill > 0 ? alpha(color, fill) : undefined,
         dash: custom.lineStyle?.fill === "dash" ? custom.lineStyle.dash : undefined,
         points: { show: (u, s) => u.data[s].filter((v) => v !== null).length === 1 },
     };
@@ -116,6 +116,8 @@ class Chart {
             scales: { x: { time: true, range: () => [this.axis[0], Math.max(this.axis.at(-1), this.axis[0] + 1)] }, y: { range: range(this.panel) } },
             axes: [timeAxis(this.context), valueAxis({ space: 28, values: (_, splits) => splits.map((v) => format(v, defaults.unit)) })],
             series: [{}, ...order.map((line) => seriesOf(line, this.all.indexOf(line), this.all.length, this.panel, stacked))],
+            // A stacked line is filled down to the one below it.
+            bands: stacked ? order.slice(1).map((_, i) => ({ series: [i + 1, i + 2] })) : [],
             cursor: cursor(this.context),
             hooks: { draw: [thresholdLines(this.panel)], setSelect: [zoomHook(this.context)], setCursor: [(u) => this.tip.hook(u)] },
         }, data);

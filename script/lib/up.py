@@ -127,6 +127,9 @@ class Up:
     def start_memegen(self):
         env = dict(os.environ)
         env.setdefault("SPY_LOG_FORMAT", "console" if sys.stdout.isatty() else "json")
+        if "PROMETHEUS_PORT" in self.addresses:
+            host, port = ports.parse(self.addresses["PROMETHEUS_PORT"])
+            env["SPY_PROMETHEUS_URL"] = f"http://{ports.join(ports.reachable(host), port)}"
         self.start("memegen", [os.path.join(stack.ROOT, "build/memegen/memegen"),
                                "--listen", self.addresses["MEMEGEN_LISTEN"], "--admin", self.addresses["SPY_ADMIN"],
                                "--state-dir", self.path("memegen")], stack.ROOT, env)
@@ -197,7 +200,7 @@ class Up:
 def print_screen(up, silent_receivers, monitoring):
     at = {variable: ports.join(ports.reachable(host), port) for variable, (host, port) in
           ((v, ports.parse(a)) for v, a in up.addresses.items())}
-    lines = ["", "memegen is up.", "",
+    lines = [f"Look at it: http://{at['SPY_ADMIN']}/", "", "memegen is up.", "",
              f"  the service    http://{at['MEMEGEN_LISTEN']}/api/v1/memes",
              f"  its metrics    http://{at['SPY_ADMIN']}/metrics"]
     if monitoring:
