@@ -1,0 +1,208 @@
+// The page in a real browser: console.mjs CHECK, with PAGE (the admin server) and SERVICE (memegen) in the environment.
+//
+// Each check prints one JSON object: what it saw, and `problems` that no check may have: messages of the browser's console,
+// exceptions, dialogs, requests to anyone else. Judging is the caller's (test_console.py).
+
+import { createRequire } from "node:module";
+import path from "node:path";
+
+const require = createRequire(path.join(process.env.PACKAGES, "index.js"));
+const { chromium } = require("playwright-core");
+
+const { PAGE, SERVICE, CHROMIUM, SCREENSHOTS } = process.env;
+const WAIT_MS = 60e3;
+const BOARDS = ["memegen-overview", "memegen-performance", "memegen-errors"];
+const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync"];
+
+const problems = [];
+const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+
+async function open(hash, { width = 1440, height = 1000, theme = "dark" } = {}) {
+    const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme });
+    const page = await context.newPage();
+    page.on("console", (message) => ["error", "warning"].includes(message.type()) && problems.push(`console: ${message.text()}`));
+    page.on("pageerror", (error) => problems.push(`exception: ${error.message}`));
+    page.on("dialog", (dialog) => {
+        problems.push(`dialog: ${dialog.message()}`);
+        dialog.dismiss();
+    });
+    page.on("request", (request) => {
+        if (new URL(request.url()).origin !== PAGE && !request.url().startsWith("data:")) {
+            problems.push(`request to ${request.url()}`);
+        }
+    });
+    await page.goto(`${PAGE}/${hash}`);
+    await page.waitForSelector(".panel");
+    return page;
+}
+
+/** Scrolls to a panel and waits until it has its answer. */
+async function settle(panel) {
+    await panel.scrollIntoViewIfNeeded();
+    await panel.page().waitForFunction((element) => element.dataset.state !== "loading", await panel.elementHandle(), { timeout: WAIT_MS });
+}
+
+/** What a panel shows: its state, its words, and how many pixels of its canvas have a colour (lines and cells have, axes not). */
+function look(element) {
+    const canvas = element.querySelector("canvas");
+    let colored = 0;
+    if (canvas) {
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        for (let i = 0; i < data.length; i += 4) {
+            colored += data[i + 3] > 60 && Math.max(data[i], data[i + 1], data[i + 2]) - Math.min(data[i], data[i + 1], data[i + 2]) > 60;
+        }
+    }
+    return {
+        title: element.dataset.panel, type: element.dataset.type, state: element.dataset.state, colored,
+        message: element.querySelector(".message")?.textContent ?? "",
+        numbers: [...element.querySelectorAll("strong")].map((n) => n.textContent),
+        rows: element.querySelectorAll("tbody tr").length,
+        legend: [...element.querySelectorAll(".legend button")].map((b) => b.title),
+    };
+}
+
+const named = (page, title) => page.locator(`.panel[data-panel="${title}"]`);
+const range = (minutes) => `from=now-${minutes}m&to=now`;
+
+const checks = {
+    async boards() {
+        const found = {};
+        for (const uid of BOARDS) {
+            const page = await open(`#/dashboards/${uid}?${range(5)}`);
+            const panels = await page.locator(".panel").all();
+            found[uid] = [];
+            for (const panel of panels) {
+                await settle(panel);
+                found[uid].push(await panel.evaluate(look));
+            }
+            await page.context().close();
+        }
+        return { boards: found };
+    },
+
+    /** Asks the service for what is not there, until the page shows it. */
+    async spike() {
+        const page = await open(`#/dashboards/memegen-overview?${range(5)}&refresh=5s`, { height: 2600 });
+        const panel = named(page, "HTTP requests by status");
+        await settle(panel);
+        const rate = () => panel.locator('.legend button[title="404"] b').textContent().then(parseFloat).catch(() => 0);
+        const before = await rate() || 0;
+        const end = Date.now() + WAIT_MS;
+        let seen = before;
+        while (Date.now() < end && !(seen >= before + 4)) {
+            await Promise.all(Array.from({ length: 8 }, () => fetch(`${SERVICE}/api/v1/nothing-here`).then((r) => r.text())));
+            await page.waitForTimeout(150);
+            seen = await rate() || 0;
+        }
+        return { before, seen, panel: await panel.evaluate(look) };
+    },
+
+    async hostile() {
+        const seen = {};
+        for (const [uid, title] of [["memegen-overview", "HTTP requests by route"], ["memegen-errors", "Failures of the last hour"]]) {
+            const page = await open(`#/dashboards/${uid}?${range(5)}`);
+            await settle(named(page, title));
+            seen[title] = await named(page, title).evaluate((element) => ({
+                text: element.textContent, foreign: element.querySelectorAll("img, script, b b, a, iframe, marquee").length,
+            }));
+            seen.choices = await page.locator('[data-variable="instance"] option').allTextContents();
+            seen.images = await page.locator("img").count();
+            await page.context().close();
+        }
+        return seen;
+    },
+
+    async controls() {
+        const page = await open(`#/dashboards/memegen-overview?${range(15)}&refresh=off`);
+        const panel = named(page, "Meme Generation Rate");
+        await settle(panel);
+        const before = await panel.evaluate(look);
+        await panel.locator('.legend button[title="success"]').click();
+        const without = await panel.evaluate(look);
+        await panel.locator('.legend button[title="success"]').click();
+
+        const box = await panel.locator(".u-over").boundingBox();
+        await page.mouse.move(box.x + box.width * 0.5, box.y + box.height / 2);
+        const tooltip = await panel.locator(".tooltip").isVisible();
+        await page.mouse.down();
+        await page.mouse.move(box.x + box.width * 0.75, box.y + box.height / 2, { steps: 6 });
+        await page.mouse.up();
+        await page.waitForSelector(".reset");
+        const zoomed = page.url();
+        await page.locator(".reset").click();
+        await page.waitForFunction(() => location.hash.includes("now-15m"));
+
+        await page.waitForFunction(() => document.querySelectorAll('[data-variable="template_type"] option').length > 1, null, { timeout: WAIT_MS });
+        const options = await page.locator('[data-variable="template_type"] option').allTextContents();
+        const chosen = options[1];
+        await Promise.all([
+            page.waitForRequest((r) => r.url().includes("query_range") && new URL(r.url()).searchParams.get("query").includes(`template_type=~"${chosen}"`), { timeout: WAIT_MS }),
+            page.locator('[data-variable="template_type"]').selectOption(chosen),
+        ]);
+        const themes = [];
+        for (let i = 0; i < 3; i++) {
+            themes.push(await page.evaluate(() => document.documentElement.dataset.theme));
+            await page.locator("#theme").click();
+        }
+        return { before, without, tooltip, zoomed, options, chosen, themes, url: page.url() };
+    },
+
+    async narrow() {
+        const page = await open(`#/dashboards/memegen-overview?${range(5)}`, { width: 390, height: 844, theme: "light" });
+        await settle(page.locator(".panel").first());
+        return await page.evaluate(() => ({
+            width: document.documentElement.scrollWidth, theme: document.documentElement.dataset.theme,
+            clipped: [...document.querySelectorAll(".panel")].filter((p) => p.getBoundingClientRect().right > innerWidth + 1).length,
+        }));
+    },
+
+    async trouble() {
+        const page = await open("#/dashboards/memegen-overview");
+        await settle(page.locator(".panel").first());
+        problems.length = 0;
+        await page.route("**/api/prometheus/**", (route) => route.fulfill({
+            status: 502, contentType: "application/json", body: '{"status":"error","errorType":"proxy","error":"Prometheus does not answer."}',
+        }));
+        await page.locator(".now").click();
+        await page.waitForSelector('.panel[data-state="error"]', { timeout: WAIT_MS });
+        const message = await page.locator('.panel[data-state="error"] .message').first().textContent();
+        problems.length = 0; // the browser tells of each 502 by itself
+        return { message };
+    },
+
+    async alerts() {
+        const page = await open(`#/dashboards/memegen-overview?${range(5)}`);
+        await page.goto(`${PAGE}/#/alerts`);
+        await page.waitForSelector(".rule", { timeout: WAIT_MS });
+        return { rules: await page.locator(".rule").evaluateAll((all) => all.map((a) => [a.dataset.rule, a.dataset.state])) };
+    },
+
+    /** By hand, for the documents. */
+    async screenshots() {
+        for (const [name, hash, options] of [
+            ["overview-1440", `#/dashboards/memegen-overview?${range(15)}`, { height: 1180 }],
+            ["performance-1440", `#/dashboards/memegen-performance?${range(15)}`, { height: 1180, theme: "light" }],
+            ["errors-1440", `#/dashboards/memegen-errors?${range(15)}`, { height: 1180 }],
+            ["overview-390", `#/dashboards/memegen-overview?${range(15)}`, { width: 390, height: 1500 }],
+            ["performance-390", `#/dashboards/memegen-performance?${range(15)}`, { width: 390, height: 1500, theme: "light" }],
+        ]) {
+            const page = await open(hash, options);
+            for (const panel of await page.locator(".panel").all()) {
+                await settle(panel);
+            }
+            await page.evaluate(() => scrollTo(0, 0));
+            await page.waitForTimeout(500);
+            await page.screenshot({ path: path.join(SCREENSHOTS, `page-${name}.png`) });
+            await page.context().close();
+        }
+        return {};
+    },
+};
+
+try {
+    const seen = await checks[process.argv[2]]();
+    console.log(JSON.stringify({ ...seen, problems }));
+} finally {
+    await browser.close();
+}

@@ -1,0 +1,213 @@
+"""The page in Chromium: memegen with traffic, a real Prometheus that scrapes it every second, and beside it a target whose
+labels are hostile. Run by itself, test_console.py DIR SECONDS makes the pictures of the documents."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import urllib.parse
+
+import running  # noqa: F401  (script/lib, by way of it)
+import node
+import ports
+import processes
+import stack
+from service import Connection, Memegen
+from test_stack import Server
+
+BROWSER_TIMEOUT_S = 240
+HOSTILE = "<img src=x onerror=alert(1)>"
+TOPICS = ("rust vs c", "monday mornings", "a deadline", "merge conflicts", "cats on keyboards", "stand-up meetings", "ü 日本語")
+
+
+def chromium():
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+class Traffic(threading.Thread):
+    """A few requests a second of every kind until it is told to stop."""
+
+    def __init__(self, memegen):
+        super().__init__(daemon=True)
+        self.memegen, self.ended, self.dice = memegen, threading.Event(), random.Random(7)
+
+    def run(self):
+        while not self.ended.wait(0.2):
+            kind = self.dice.random()
+            try:
+                if kind < 0.6:
+                    self.memegen.post("/api/v1/memes", {"topic": f"{self.dice.choice(TOPICS)} {self.dice.randrange(50)}"})
+                elif kind < 0.7:
+                    self.memegen.post("/api/v1/memes", {"topic": "how to build a bomb"})
+                elif kind < 0.9:
+                    self.memegen.get("/api/v1/memes")
+                else:
+                    self.memegen.post("/api/v1/memes", {})
+            except (OSError, AttributeError):
+                pass  # memegen is being stopped
+
+    def end(self):
+        self.ended.set()
+        self.join(30)
+
+
+@unittest.skipUnless(chromium() and node.program(), "there is no Chromium, or no Node: script/setup test brings them")
+class Console(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory(prefix="memegen-console-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = folder.name
+        cls.prometheus = f"127.0.0.1:{ports.any_free('127.0.0.1')}"
+        cls.memegen = Memegen(env={"SPY_PROMETHEUS_URL": f"http://{cls.prometheus}", "SPY_RESOURCE_PERIOD_S": "1"})
+        cls.addClassCleanup(cls.memegen.stop)
+        cls.hostile = Server()
+        cls.addClassCleanup(cls.hostile.close)
+        cls.count_hostile(1)
+        cls.start_prometheus()
+        traffic = Traffic(cls.memegen)
+        traffic.start()
+        cls.addClassCleanup(traffic.end)
+        deadline = time.monotonic() + 120
+        while not cls.has_data('count_over_time(sum(rate(meme_generation_total{status="success"}[10s]))[15s:1s]) >= 10'):
+            assert time.monotonic() < deadline, "Prometheus has no data"
+            time.sleep(0.3)
+        cls.count_hostile(50)
+
+    @classmethod
+    def count_hostile(cls, n):
+        cls.hostile.body = "".join(
+            f'# TYPE {name} counter\n{name}{{instance="{HOSTILE}",{labels}}} {n}\n' for name, labels in (
+                ("meme_generation_total", 'status="success"'),
+                ("http_requests_total", f'method="GET",route="{HOSTILE}",status="200"'),
+                ("agent_failures_total", f'agent_name="{HOSTILE}",error_type="<script>alert(2)</script>"')))
+
+    @classmethod
+    def start_prometheus(cls):
+        config = stack.write_prometheus(os.path.join(cls.folder, "prom"), "%s:%d" % cls.memegen.admin, "127.0.0.1:1", "1s")
+        with open(config, "a", encoding="utf-8") as file:
+            file.write(f"\n  - job_name: hostile\n    honor_labels: true\n    static_configs:\n      - targets: ['{cls.hostile.address}']\n")
+        child = processes.start(stack.prometheus_command(config, os.path.join(cls.folder, "data"), cls.prometheus),
+                                stack.program("prometheus")[1], os.path.join(cls.folder, "prometheus.log"))
+
+        def stop():
+            child.send_signal(signal.SIGTERM)
+            child.wait(timeout=30)
+
+        cls.addClassCleanup(stop)
+
+    @classmethod
+    def query(cls, question, **params):
+        """By way of the page's own questions."""
+        with Connection(cls.memegen.admin) as connection:
+            answer = connection.request("GET", f"/api/prometheus/{question}?{urllib.parse.urlencode(params)}")
+        return answer.json().get("data", {}).get("result", []) if answer.status == 200 else []
+
+    @classmethod
+    def has_data(cls, expression):
+        return bool(cls.query("query", query=expression))
+
+    def browse(self, check):
+        done = subprocess.run(
+            [node.program(), os.path.join(stack.ROOT, "tests/system/console.mjs"), check], capture_output=True, text=True, check=False,
+            timeout=BROWSER_TIMEOUT_S, env={**os.environ, "PAGE": "http://%s:%d" % self.memegen.admin, "HOME": self.folder,
+                                            "SERVICE": "http://%s:%d" % self.memegen.address, "CHROMIUM": chromium(), "PACKAGES": node.PACKAGES})
+        self.assertEqual(done.returncode, 0, done.stderr[-4000:])
+        seen = json.loads(done.stdout)
+        self.assertEqual(seen["problems"], [])
+        return seen
+
+    def expected(self, panel):
+        """Whether Prometheus has a number for any of the panel's expressions in the last minutes."""
+        for target in panel["targets"]:
+            expression = target["expr"]
+            for name, value in (("$__rate_interval", "4s"), ("$__interval", "2s"), ("$instance", ".*"), ("$template_type", ".*")):
+                expression = expression.replace(name, value)
+            now = int(time.time())
+            for series in self.query("query_range", query=expression, start=now - 240, end=now - 5, step=3):
+                if any(value not in ("NaN", "+Inf", "-Inf") for _, value in series["values"]):
+                    return True
+        return False
+
+    def test_every_panel_of_every_dashboard_is_drawn_with_data(self):
+        boards = self.browse("boards")["boards"]
+        folder = os.path.join(stack.ROOT, "monitoring/grafana/dashboards")
+        checked = 0
+        for name in sorted(os.listdir(folder)):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                board = json.load(file)
+            wanted = [panel for panel in board["panels"] if panel["type"] not in ("row", "text")]
+            seen = {panel["title"]: panel for panel in boards[board["uid"]]}
+            self.assertEqual({panel["title"] for panel in wanted}, {title for title, p in seen.items() if p["type"] != "text"})
+            for panel in wanted:
+                with self.subTest(board=board["title"], panel=panel["title"]):
+                    self.check_panel(panel, seen[panel["title"]])
+                    checked += 1
+        self.assertGreater(checked, 50)
+
+    def check_panel(self, panel, seen):
+        self.assertIn(seen["state"], ("ready", "empty"), seen["message"])
+        if seen["state"] == "empty":
+            self.assertFalse(self.expected(panel), "Prometheus has data that the page does not show")
+        elif seen["type"] in ("timeseries", "heatmap"):
+            self.assertGreater(seen["colored"], 15, "nothing is drawn")
+        elif seen["type"] == "table":
+            self.assertGreater(seen["rows"], 0)
+        else:
+            self.assertTrue(any(number not in ("", "–") for number in seen["numbers"]), seen["numbers"])
+
+    def test_a_spike_is_seen(self):
+        seen = self.browse("spike")
+        self.assertGreaterEqual(seen["seen"], seen["before"] + 4)
+        self.assertIn("404", seen["panel"]["legend"])
+        self.assertGreater(seen["panel"]["colored"], 100)
+
+    def test_hostile_labels_are_text(self):
+        seen = self.browse("hostile")
+        self.assertIn(f"GET {HOSTILE}", seen["HTTP requests by route"]["text"])
+        self.assertIn("<script>alert(2)</script>", seen["Failures of the last hour"]["text"])
+        self.assertEqual(seen["HTTP requests by route"]["foreign"] + seen["Failures of the last hour"]["foreign"], 0)
+        self.assertIn(HOSTILE, seen["choices"])
+        self.assertEqual(seen["images"], 1)  # our own
+
+    def test_controls(self):
+        seen = self.browse("controls")
+        self.assertLess(seen["without"]["colored"], seen["before"]["colored"])
+        self.assertTrue(seen["tooltip"])
+        self.assertRegex(seen["zoomed"], r"from=\d{13}&to=\d{13}")
+        self.assertIn("All", seen["options"])
+        self.assertIn(f"var-template_type={seen['chosen']}", seen["url"])
+        self.assertEqual(seen["themes"], ["dark", "dark", "light"])  # as the system has it, then chosen
+
+    def test_a_narrow_screen(self):
+        seen = self.browse("narrow")
+        self.assertEqual((seen["width"], seen["clipped"], seen["theme"]), (390, 0, "light"))
+
+    def test_without_prometheus_the_panels_say_so(self):
+        self.assertEqual(self.browse("trouble")["message"], "Prometheus does not answer.")
+
+    def test_the_room_of_alerts(self):
+        rules = dict(self.browse("alerts")["rules"])
+        self.assertLessEqual({"HighErrorRate", "SlowGeneration", "ExternalServiceErrors"}, set(rules))
+
+
+def main(folder, after_s):
+    """The pictures of the documents, after so many seconds of traffic."""
+    os.environ["SCREENSHOTS"] = os.path.abspath(folder)
+    Console.setUpClass()
+    try:
+        time.sleep(float(after_s))
+        Console("browse").browse("screenshots")
+    finally:
+        Console.doClassCleanups()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
