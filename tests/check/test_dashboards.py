@@ -28,7 +28,7 @@ NPM = os.path.join(tree.ROOT, ".deps/npm/node_modules")
 # Grafana's published types leave these open. Panels: none of Angular's, which Grafana 12 removed.
 PANEL_TYPES = {"timeseries", "heatmap", "stat", "gauge", "bargauge", "table", "piechart", "text", "row"}
 UNITS = {"short", "none", "s", "percent", "percentunit", "bytes", "reqps", "ops", "currencyUSD"}
-OVERRIDES = {"color", "unit", "mappings", "custom.lineStyle", "custom.fillOpacity", "custom.cellOptions"}
+OVERRIDES = {"color", "unit", "decimals", "mappings", "custom.lineStyle", "custom.fillOpacity", "custom.cellOptions"}
 
 COMPILER = {"strict": True, "noEmit": True, "target": "es2022", "module": "nodenext", "moduleResolution": "nodenext", "types": []}
 

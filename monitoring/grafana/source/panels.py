@@ -117,7 +117,7 @@ def table(title, description, expr, columns, value, unit="short", w=12, h=8, thr
     hidden = {"Time": True, "__name__": True, "job": "job" not in columns, "instance": "instance" not in columns}
     defaults = {"custom": {"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False},
                 "thresholds": thresholds or steps(GREEN), "mappings": []}
-    cell = [{"id": "unit", "value": unit}]
+    cell = [{"id": "unit", "value": unit}, {"id": "decimals", "value": 0}]
     if thresholds:
         cell.append({"id": "custom.cellOptions", "value": {"type": "color-text"}})
     options = {"cellHeight": "sm", "showHeader": True, "frameIndex": 0, "sortBy": [{"displayName": value, "desc": True}]}
