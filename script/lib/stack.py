@@ -44,9 +44,10 @@ def _replace(text, old, new):
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-# The windows of the rules ("[5m]"), and every wait of rules and routes.
-_DURATION = re.compile(r"(\[|\b(?:for|group_wait|group_interval|repeat_interval): )(\d+)([smhd])\b")
+# The windows of the rules ("[5m]"), and the waits of rules and routes. What repeats does so as shipped: it would drown the rest.
+_DURATION = re.compile(r"(\[|\b(?:for|group_wait|group_interval): )(\d+)([smhd])\b")
 WINDOW_LEAST_S = 5  # a rate needs a few scrapes, which are a second apart where things are quick
+FOR_LEAST_S = 10  # Prometheus takes five seconds from its start to the first scrape: no target is down by then
 
 
 def quicken(text, factor):
@@ -54,7 +55,7 @@ def quicken(text, factor):
 
     def shorter(match):
         seconds = int(match[2]) * _UNITS[match[3]]
-        least = WINDOW_LEAST_S if match[1] == "[" else min(seconds, 1)
+        least = {"[": WINDOW_LEAST_S, "for: ": FOR_LEAST_S}.get(match[1], min(seconds, 1))
         return f"{match[1]}{max(least, round(seconds / factor))}s"
 
     return _DURATION.sub(shorter, text) if factor != 1 else text

@@ -23,9 +23,13 @@ SERVICES = (
     ("prometheus", "Prometheus", "PROMETHEUS_PORT", "127.0.0.1:9090", "/-/ready"),
     ("alertmanager", "Alertmanager", "ALERTMANAGER_PORT", "127.0.0.1:9093", "/-/ready"),
     ("notify-standin", "the stand-in of Slack and PagerDuty", "NOTIFY_STANDIN", "127.0.0.1:0", "/healthz"),
+    ("llm-standin", "the stand-in LLM", "LLM_STANDIN", "127.0.0.1:0", "/control"),
 )
-# The logs that are followed, and what is put before their lines.
-FOLLOWED = {"memegen": b"", "notify-standin": b"notification: "}
+# The logs that are followed, and what is put before their lines. Under load, memegen's would bury the others.
+FOLLOWED = {"memegen": b"", "notify-standin": b"notification: ", "traffic": b"traffic: "}
+# --demo-incident: windows and waits of five minutes are ten seconds.
+DEMO_QUICKER = 30
+DEMO_INTERVAL = "1s"
 
 
 class Trouble(Exception):
@@ -89,8 +93,12 @@ def copy_lines(log, prefix, torn):
 class Up:
     """One run: its directory, its children, and the record of both that script/down reads."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, arguments):
         self.folder = folder
+        self.monitoring = "--no-monitoring" not in arguments
+        self.incident = "--demo-incident" in arguments
+        self.traffic = self.incident or "--traffic" in arguments
+        self.interval = os.environ.get("PROMETHEUS_INTERVAL") or (DEMO_INTERVAL if self.incident else None)
         self.record = os.path.join(folder, "up.json")
         self.children = {}  # name → Popen
         self.addresses = {}
@@ -130,6 +138,11 @@ class Up:
         if "PROMETHEUS_PORT" in self.addresses:
             host, port = ports.parse(self.addresses["PROMETHEUS_PORT"])
             env["SPY_PROMETHEUS_URL"] = f"http://{ports.join(ports.reachable(host), port)}"
+        if self.traffic:  # never a real LLM, whatever is set
+            env.pop("OPENAI_API_KEY_FILE", None)
+            env.update(OPENAI_BASE_URL=f"http://{self.addresses['LLM_STANDIN']}/v1", OPENAI_API_KEY="stand-in")
+        if self.incident:
+            env.setdefault("MEMEGEN_LLM_FALLBACK", "none")
         self.start("memegen", [os.path.join(stack.ROOT, "build/memegen/memegen"),
                                "--listen", self.addresses["MEMEGEN_LISTEN"], "--admin", self.addresses["SPY_ADMIN"],
                                "--state-dir", self.path("memegen")], stack.ROOT, env)
@@ -145,16 +158,21 @@ class Up:
         listen = self.addresses["ALERTMANAGER_PORT"]
         config = stack.write_alertmanager(self.path("alertmanager"), slack or f"{standin}/slack", key or "stand-in",
                                           os.environ.get("PAGERDUTY_URL", "") if key else f"{standin}/pagerduty/v2/enqueue",
-                                          watchdog or f"{standin}/webhook")
+                                          watchdog or f"{standin}/webhook", DEMO_QUICKER if self.incident else 1)
         self.start("alertmanager", stack.alertmanager_command(config, self.path("alertmanager/data"), listen),
                    stack.program("prometheus-alertmanager")[1])
-        interval = os.environ.get("PROMETHEUS_INTERVAL")
-        config = stack.write_prometheus(self.path("prometheus"), self.addresses["SPY_ADMIN"], listen, interval)
+        config = stack.write_prometheus(self.path("prometheus"), self.addresses["SPY_ADMIN"], listen, self.interval,
+                                        DEMO_QUICKER if self.incident else 1)
         self.start("prometheus", stack.prometheus_command(config, self.path("prometheus/data"),
-                                                          self.addresses["PROMETHEUS_PORT"], interval),
+                                                          self.addresses["PROMETHEUS_PORT"], self.interval),
                    stack.program("prometheus")[1])
         return [who for who, known in (("DevOps Team (SLACK_WEBHOOK_URL)", slack), ("Emergency (PAGERDUTY_ROUTING_KEY)", key),
                                        ("Watchdog (WATCHDOG_WEBHOOK_URL)", watchdog)) if not known]
+
+    def start_traffic(self):
+        command = ["/usr/bin/python3", "-B", os.path.join(stack.ROOT, "script/lib/traffic.py"),
+                   "--service", self.addresses["MEMEGEN_LISTEN"], "--llm", self.addresses["LLM_STANDIN"]]
+        self.start("traffic", command + ["--incident"] * self.incident, stack.ROOT)
 
     def check_children(self):
         for name, child in self.children.items():
@@ -176,7 +194,8 @@ class Up:
 
     def follow(self):
         """Copies whole lines of the logs to our output until a child ends or a signal comes."""
-        logs = [(open(self.log(name), "rb"), prefix, bytearray()) for name, prefix in FOLLOWED.items() if name in self.children]
+        logs = [(open(self.log(name), "rb"), prefix, bytearray()) for name, prefix in FOLLOWED.items()
+                if name in self.children and not (self.traffic and name == "memegen")]
         while True:
             if not any([copy_lines(*log) for log in logs]):
                 self.check_children()
@@ -197,27 +216,32 @@ class Up:
         return not stubborn
 
 
-def print_screen(up, silent_receivers, monitoring):
+def print_screen(up, silent_receivers):
     at = {variable: ports.join(ports.reachable(host), port) for variable, (host, port) in
           ((v, ports.parse(a)) for v, a in up.addresses.items())}
     lines = [f"Look at it: http://{at['SPY_ADMIN']}/", "", "memegen is up.", "",
              f"  the service    http://{at['MEMEGEN_LISTEN']}/api/v1/memes",
              f"  its metrics    http://{at['SPY_ADMIN']}/metrics"]
-    if monitoring:
+    if up.monitoring:
         lines += [f"  Prometheus     http://{at['PROMETHEUS_PORT']}/classic/graph?g0.expr=meme_generation_total",
+                  f"  its alerts     http://{at['PROMETHEUS_PORT']}/classic/alerts",
                   f"  Alertmanager   http://{at['ALERTMANAGER_PORT']}/api/v2/alerts"]
     lines += ["", "Try:", "",
               f"  curl -XPOST {at['MEMEGEN_LISTEN']}/api/v1/memes -H 'content-type: application/json' "
               "-d '{\"topic\":\"rust vs c\",\"user_id\":\"u1\"}'"]
-    if monitoring:
-        interval = os.environ.get("PROMETHEUS_INTERVAL") or "15s"
-        lines += [f"  curl '{at['PROMETHEUS_PORT']}/api/v1/query?query=meme_generation_total'   # one scrape ({interval}) later"]
+    if up.monitoring:
+        lines += [f"  curl '{at['PROMETHEUS_PORT']}/api/v1/query?query=meme_generation_total'   # one scrape ({up.interval or '15s'}) later"]
     lines += [""]
     if silent_receivers:
         lines += [f"Without a secret, these receivers deliver to a stand-in, whose log ({os.path.relpath(up.log('notify-standin'))}) shows",
                   f"each notification: {', '.join(silent_receivers)}."]
-    lines += [f"State and logs are kept in {os.path.relpath(up.folder)}/ (--fresh forgets them). Ctrl-C stops everything. "
-              "memegen's log follows.", ""]
+    if up.traffic:
+        lines += [f"Captions come from a stand-in LLM (http://{at['LLM_STANDIN']}/control), whose moods are told in the traffic's lines."]
+    if up.incident:
+        lines += [f"A demonstration: rules and routes are the shipped ones with windows and waits {DEMO_QUICKER} times shorter (5m is 10s), and",
+                  "memegen has nothing to fall back to (MEMEGEN_LLM_FALLBACK=none) unless you set it. Watch alerts fire, arrive and resolve."]
+    followed = f"memegen's log is {os.path.relpath(up.log('memegen'))}; the traffic's log follows." if up.traffic else "memegen's log follows."
+    lines += [f"State and logs are kept in {os.path.relpath(up.folder)}/ (--fresh forgets them). Ctrl-C stops everything. {followed}", ""]
     print("\n".join(lines), flush=True)
 
 
@@ -233,19 +257,24 @@ def build():
 
 def run(up, arguments):
     """The arguments were checked by script/up, which has the usage."""
+    if up.incident and not up.monitoring:
+        raise Trouble("--demo-incident shows alerts: it does not go with --no-monitoring.")
     up.refuse_second()
-    monitoring = "--no-monitoring" not in arguments
-    up.addresses = choose_addresses("--ports=auto" in arguments,
-                                    ("memegen", "prometheus", "alertmanager", "notify-standin") if monitoring else ("memegen",))
+    names = ["memegen"] + ["prometheus", "alertmanager", "notify-standin"] * up.monitoring + ["llm-standin"] * up.traffic
+    up.addresses = choose_addresses("--ports=auto" in arguments, names)
     build()
     if "--fresh" in arguments and os.path.isdir(up.folder):
         shutil.rmtree(up.folder)
     os.makedirs(up.folder, exist_ok=True)
     up.save()
+    if up.traffic:
+        up.start_tool("llm-standin", "LLM_STANDIN")
     up.start_memegen()
-    silent_receivers = up.start_monitoring() if monitoring else []
+    silent_receivers = up.start_monitoring() if up.monitoring else []
     up.wait_ready()
-    print_screen(up, silent_receivers, monitoring)
+    print_screen(up, silent_receivers)
+    if up.traffic:
+        up.start_traffic()
     up.follow()
 
 
@@ -259,7 +288,7 @@ def on_signal(_number, _frame):
 def main():
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, on_signal)
-    up = Up(os.path.abspath(os.environ.get("MEMEGEN_RUN_DIR") or os.path.join(stack.ROOT, ".run")))
+    up = Up(os.path.abspath(os.environ.get("MEMEGEN_RUN_DIR") or os.path.join(stack.ROOT, ".run")), sys.argv[1:])
     status = 0
     try:
         run(up, sys.argv[1:])

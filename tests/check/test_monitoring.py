@@ -160,7 +160,7 @@ class Generated(unittest.TestCase):
         self.assertEqual(status, 0, output)
 
     def test_quicken(self):
-        for text, quick in (("rate(a[5m])", "rate(a[10s])"), ("a[1h]", "a[120s]"), ("for: 5m", "for: 10s"), ("for: 15s", "for: 1s"),
+        for text, quick in (("rate(a[5m])", "rate(a[10s])"), ("a[1h]", "a[120s]"), ("for: 5m", "for: 10s"), ("for: 2m", "for: 10s"), ("for: 15m", "for: 30s"), ("repeat_interval: 4h", "repeat_interval: 4h"),
                             ("group_wait: 0s", "group_wait: 0s"), ("group_wait: 30s", "group_wait: 1s"), ("[30s]", "[5s]"),
                             ("in 5m", "in 5m"), ("ratio_rate5m", "ratio_rate5m")):
             self.assertEqual(stack.quicken(text, 30), quick)

@@ -14,7 +14,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path.insert(0, os.path.join(ROOT, "script/lib"))
 
 START_TIMEOUT_S = 120  # a build that is not up to date is part of it
-LAST_LINE = "memegen's log follows."
+LAST_LINE = "'s log follows."
 
 # Proxies of the environment are for the world outside.
 _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
