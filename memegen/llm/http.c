@@ -216,11 +216,12 @@ static enum http_outcome outcome_of(CURLcode code, const struct exchange *exchan
     case CURLE_WRITE_ERROR:
         return exchange->too_long ? HTTP_TOO_LONG : HTTP_BROKEN;
     case CURLE_PARTIAL_FILE:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL: // no HTTP at all; the URL's own was checked with the settings
         return HTTP_CUT_OFF;
     case CURLE_OUT_OF_MEMORY:
     case CURLE_FAILED_INIT:
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_BAD_FUNCTION_ARGUMENT:
         return HTTP_BROKEN;
     default: // a reset connection, a failed handshake, a broken frame, …

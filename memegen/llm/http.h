@@ -15,7 +15,7 @@ enum http_outcome {
     HTTP_ANSWERED,    // with any status; the body is whole
     HTTP_TIMED_OUT,   // no connection, or no whole answer, in time
     HTTP_UNREACHABLE, // no connection, or it ended before an answer began
-    HTTP_CUT_OFF,     // it ended in the middle of the answer
+    HTTP_CUT_OFF,     // it ended in the middle of the answer, or that is no HTTP
     HTTP_TOO_LONG,    // the body is longer than it may be
     HTTP_STOPPED,     // http_stop()
     HTTP_BROKEN,      // a fault on our side: no memory, a wrong URL
