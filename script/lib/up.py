@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import grafana
 import ports
 import processes
 import stack
@@ -23,6 +24,7 @@ SERVICES = (
     ("prometheus", "Prometheus", "PROMETHEUS_PORT", "127.0.0.1:9090", "/-/ready"),
     ("alertmanager", "Alertmanager", "ALERTMANAGER_PORT", "127.0.0.1:9093", "/-/ready"),
     ("notify-standin", "the stand-in of Slack and PagerDuty", "NOTIFY_STANDIN", "127.0.0.1:0", "/healthz"),
+    ("grafana", "Grafana", "GRAFANA_PORT", "127.0.0.1:3000", "/api/health"),
     ("llm-standin", "the stand-in LLM", "LLM_STANDIN", "127.0.0.1:0", "/control"),
 )
 # The logs that are followed, and what is put before their lines. Under load, memegen's would bury the others.
@@ -96,6 +98,7 @@ class Up:
     def __init__(self, folder, arguments):
         self.folder = folder
         self.monitoring = "--no-monitoring" not in arguments
+        self.grafana = "--grafana" in arguments
         self.incident = "--demo-incident" in arguments
         self.traffic = self.incident or "--traffic" in arguments
         self.interval = os.environ.get("PROMETHEUS_INTERVAL") or (DEMO_INTERVAL if self.incident else None)
@@ -169,6 +172,17 @@ class Up:
         return [who for who, known in (("DevOps Team (SLACK_WEBHOOK_URL)", slack), ("Emergency (PAGERDUTY_ROUTING_KEY)", key),
                                        ("Watchdog (WATCHDOG_WEBHOOK_URL)", watchdog)) if not known]
 
+    def start_grafana(self):
+        """In a container; its image takes a while the first time."""
+        standin = f"http://{self.addresses['NOTIFY_STANDIN']}"
+        secrets = self.path("grafana/secrets")
+        grafana.write_secrets(secrets, stack.secret("SLACK_WEBHOOK_URL") or f"{standin}/slack",
+                              stack.secret("PAGERDUTY_ROUTING_KEY") or "stand-in")
+        env = grafana.environment(self.addresses, secrets)
+        if not grafana.fetch(env):
+            raise Trouble("docker could not bring Grafana; its messages are above.")
+        self.start("grafana", grafana.command(), stack.ROOT, env)
+
     def start_traffic(self):
         command = ["/usr/bin/python3", "-B", os.path.join(stack.ROOT, "script/lib/traffic.py"),
                    "--service", self.addresses["MEMEGEN_LISTEN"], "--llm", self.addresses["LLM_STANDIN"]]
@@ -226,6 +240,8 @@ def print_screen(up, silent_receivers):
         lines += [f"  Prometheus     http://{at['PROMETHEUS_PORT']}/classic/graph?g0.expr=meme_generation_total",
                   f"  its alerts     http://{at['PROMETHEUS_PORT']}/classic/alerts",
                   f"  Alertmanager   http://{at['ALERTMANAGER_PORT']}/api/v2/alerts"]
+    if up.grafana:
+        lines += [f"  Grafana        http://{at['GRAFANA_PORT']}/d/memegen-overview"]
     lines += ["", "Try:", "",
               f"  curl -XPOST {at['MEMEGEN_LISTEN']}/api/v1/memes -H 'content-type: application/json' "
               "-d '{\"topic\":\"rust vs c\",\"user_id\":\"u1\"}'"]
@@ -259,8 +275,13 @@ def run(up, arguments):
     """The arguments were checked by script/up, which has the usage."""
     if up.incident and not up.monitoring:
         raise Trouble("--demo-incident shows alerts: it does not go with --no-monitoring.")
+    if up.grafana and not up.monitoring:
+        raise Trouble("--grafana shows what Prometheus has: it does not go with --no-monitoring.")
+    if up.grafana and (missing := grafana.missing()):
+        raise Trouble(missing)
     up.refuse_second()
-    names = ["memegen"] + ["prometheus", "alertmanager", "notify-standin"] * up.monitoring + ["llm-standin"] * up.traffic
+    names = ["memegen"] + ["prometheus", "alertmanager", "notify-standin"] * up.monitoring
+    names += ["grafana"] * up.grafana + ["llm-standin"] * up.traffic
     up.addresses = choose_addresses("--ports=auto" in arguments, names)
     build()
     if "--fresh" in arguments and os.path.isdir(up.folder):
@@ -271,6 +292,8 @@ def run(up, arguments):
         up.start_tool("llm-standin", "LLM_STANDIN")
     up.start_memegen()
     silent_receivers = up.start_monitoring() if up.monitoring else []
+    if up.grafana:
+        up.start_grafana()
     up.wait_ready()
     print_screen(up, silent_receivers)
     if up.traffic:
