@@ -88,7 +88,7 @@ def unknown(uses, known):
         for name in metrics(use.expr):
             if name not in known:
                 users.setdefault(name, []).append(use.who)
-    return [f"{name} is not exposed, and used by: {', '.join(dict.fromkeys(who))}" for name, who in sorted(users.items())]
+    return [f"{name} is not exposed, and asked for by: {', '.join(dict.fromkeys(who))}" for name, who in sorted(users.items())]
 
 
 def exposed(exposition):
