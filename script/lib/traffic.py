@@ -2,7 +2,8 @@
 
 Real requests, as a small public would send them: memes that succeed, some that are refused, mistakes, likes and looks. And the
 stand-in LLM has its moods, or an incident. Bounded: TRAFFIC_RATE requests a second (2), from a few threads; what these
-cannot take in time is not sent. One line a minute says what was answered, one each time the LLM changes.
+cannot take in time is not sent; and after TRAFFIC_MEMES memes (5000) it only looks, so that a demonstration that is
+forgotten does not fill a disk. One line a minute says what was answered, one each time the LLM changes.
 """
 
 import argparse
@@ -48,6 +49,7 @@ class Public:
         self.statuses = collections.Counter()
         self.lock = threading.Lock()
         self.templates = []
+        self.memes_left = int(os.environ.get("TRAFFIC_MEMES") or 5000)
 
     def user(self):
         return f"user-{min(int(self.rng.expovariate(0.1)), 60)}"
@@ -67,6 +69,12 @@ class Public:
         known = list(self.known)
         meme = self.rng.choice(known) if known else "00000000-0000-4000-8000-000000000000"
         kind = self.rng.choices(("make", "later", "refused", "mistake", "like", "look"), (45, 5, 4, 6, 20, 20))[0]
+        if kind in ("make", "later", "refused"):
+            self.memes_left -= 1
+            if self.memes_left == 0:
+                say("That were memes enough (TRAFFIC_MEMES): from now on the public only looks.")
+        if self.memes_left <= 0:
+            kind = "look"
         if kind == "make":
             return "POST", f"{API}/memes", self.meme()
         if kind == "later":

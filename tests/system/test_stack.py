@@ -9,7 +9,9 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.request
 
+import running
 from running import eventually, get, get_json
 
 import ports  # noqa: E402  (script/lib, by way of running)
@@ -152,3 +154,19 @@ class Alerts(unittest.TestCase):
         self.assertEqual([a["labels"]["service_name"] for a in alerts], ["llm"])
         self.assertEqual([r["name"] for r in alerts[0]["receivers"]], ["DevOps Team"])
         self.work_until("Slack's all-clear", lambda: self.slack("[RESOLVED] ExternalServiceErrors"), succeed=1)
+
+    def test_what_fails_is_not_reported_as_slow_too(self):
+        alerts = [{"labels": {"alertname": name, "job": "another", "severity": severity}, "annotations": {"summary": name}}
+                  for name, severity in (("HighErrorRate", "critical"), ("SlowGeneration", "warning"), ("ErrorBudgetBurnsSlowly", "warning"),
+                                         ("ExternalServiceErrors", "warning"))]
+        request = urllib.request.Request(f"http://{self.alertmanager}/api/v2/alerts", json.dumps(alerts).encode(),
+                                         {"Content-Type": "application/json"})
+        running._open(request, timeout=10).close()
+
+        def states():
+            known = get_json(f"http://{self.alertmanager}/api/v2/alerts?filter=job%3Danother")
+            return {a["labels"]["alertname"]: a["status"]["state"] for a in known}
+
+        wanted = {"HighErrorRate": "active", "ExternalServiceErrors": "active", "SlowGeneration": "suppressed",
+                  "ErrorBudgetBurnsSlowly": "suppressed"}
+        eventually("what is inhibited", lambda: states() == wanted)
