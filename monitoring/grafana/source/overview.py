@@ -2,7 +2,7 @@
 
 from panels import (BLUE, GREEN, HERE, ORANGE, PURPLE, RATE, RED, STATUS_COLORS, TEMPLATE, YELLOW, dashboard, gauge, heatmap, query,
                     stat, steps, timeseries)
-from shared import (ATTEMPTS, ERROR_RATIO, GENERATION_P95, LATENCY_STEPS, OVERVIEW, REJECTED_RATIO, SLOW_ALERT_S, SUCCESS_RATIO,
+from shared import (ERROR_RATIO, GENERATION_P95, LATENCY_STEPS, OVERVIEW, REJECTED_RATIO, SLOW_ALERT_S, SUCCESS_RATIO,
                     alerts_firing_stat, error_ratio_stat, instances_stat, links_from, mean, quality_stat, quantile, rate,
                     rate_per_minute_stat, ratio)
 

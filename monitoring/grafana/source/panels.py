@@ -129,11 +129,6 @@ def table(title, description, expr, columns, value, unit="short", w=12, h=8, thr
                  transformations=[organize], w=w, h=h)
 
 
-def text(title, description, markdown, w=24, h=3):
-    return {"type": "text", "title": title, "description": description, "gridPos": {"w": w, "h": h},
-            "options": {"mode": "markdown", "content": markdown}}
-
-
 def place(lines):
     """Numbers the panels and gives each its place: left to right, line below line."""
     placed, y = [], 0
