@@ -238,9 +238,10 @@ static CURLcode exchange_by(CURL *curl, struct exchange *exchange, struct curl_s
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
     if (code) {
         snprintf(answer->problem, sizeof(answer->problem), "%.*s", HTTP_PROBLEM_BYTES - 1,
-                 exchange->too_long ? "the answer is too long"
-                 : problem[0]       ? problem
-                                    : curl_easy_strerror(code));
+                 code == CURLE_ABORTED_BY_CALLBACK ? "memegen is stopping"
+                 : exchange->too_long              ? "the answer is too long"
+                 : problem[0]                      ? problem
+                                                   : curl_easy_strerror(code));
     }
     return code;
 }

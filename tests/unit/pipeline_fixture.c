@@ -32,7 +32,7 @@ int __wrap_render_meme(struct render_result *ret, const struct scenes *scenes,
     return 0;
 }
 
-void fixture_open(struct fixture *fixture, struct llm *llm, size_t workers)
+static void open_with(struct fixture *fixture, struct pipeline_options options)
 {
     char error[512] = "";
     *fixture = (struct fixture){ 0 };
@@ -40,16 +40,26 @@ void fixture_open(struct fixture *fixture, struct llm *llm, size_t workers)
         fail_msg("%s", error);
     }
     assert_int_equal(cache_open(&fixture->cache, &(struct cache_options){ 0 }), 0);
-    struct pipeline_options options = { .data_dir = DATA_DIR,
-                                        .scenes = fixture->scenes,
-                                        .cache = fixture->cache,
-                                        .llm = llm,
-                                        .workers = workers };
+    options.data_dir = DATA_DIR;
+    options.scenes = fixture->scenes;
+    options.cache = fixture->cache;
     if (pipeline_open(&fixture->pipeline, &options, error, sizeof(error)) < 0) {
         fail_msg("%s", error);
     }
     fixture_render_result = 0;
     fixture_renders = 0;
+}
+
+void fixture_open(struct fixture *fixture, struct llm *llm, size_t workers)
+{
+    open_with(fixture, (struct pipeline_options){ .llm = llm, .workers = workers });
+}
+
+void fixture_open_model(struct fixture *fixture, struct llm *llm, bool fallback)
+{
+    open_with(fixture,
+              (struct pipeline_options){
+                  .llm = llm, .workers = 1, .llm_verifies = true, .llm_fallback = fallback });
 }
 
 void fixture_close(struct fixture *fixture)

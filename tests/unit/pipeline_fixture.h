@@ -6,6 +6,7 @@
 #ifndef TESTS_UNIT_PIPELINE_FIXTURE_H
 #define TESTS_UNIT_PIPELINE_FIXTURE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,8 @@ extern unsigned fixture_renders;  // atomic
 
 // llm: NULL for the offline writer.
 void fixture_open(struct fixture *fixture, struct llm *llm, size_t workers);
+// With a model that verifies too, and may be stood in for.
+void fixture_open_model(struct fixture *fixture, struct llm *llm, bool fallback);
 void fixture_close(struct fixture *fixture);
 
 // Runs a topic with a seed. Free with meme_done().
