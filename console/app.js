@@ -2,6 +2,7 @@
 
 import { h } from "./lib/dom.js";
 import { ask } from "./lib/prometheus.js";
+import { HEARTBEAT } from "./rooms/alerts.js";
 import { rooms } from "./rooms/index.js";
 
 const ALERTS_MS = 10e3;
@@ -85,7 +86,7 @@ async function refreshAlerts() {
     const strip = document.getElementById("alerts");
     try {
         const { alerts } = await ask("alerts");
-        const active = alerts.filter(({ state, labels }) => state === "firing" && labels.alertname !== "Watchdog")
+        const active = alerts.filter(({ state, labels }) => state === "firing" && labels.alertname !== HEARTBEAT)
             .sort((a, b) => (b.labels.severity === "critical") - (a.labels.severity === "critical"));
         strip.hidden = active.length === 0;
         strip.replaceChildren(...active.map(chip));

@@ -21,7 +21,7 @@ function clock(context) {
 
 export function timeAxis(context) {
     return {
-        font: FONT, size: 28, gap: 7, space: 70, stroke: () => css("muted"),
+        font: FONT, size: 28, gap: 7, space: 62, stroke: () => css("muted"),
         grid: { stroke: () => css("grid"), width: 1 }, ticks: { show: false },
         values: (_, splits) => splits.map(clock(context)),
     };

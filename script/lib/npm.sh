@@ -44,7 +44,7 @@ install_npm() {
         fi
     done
     mkdir -p "$NPM"
-    npm install --prefix "$NPM" --no-save --ignore-scripts --no-audit --no-fund --loglevel=error "${all[@]}" >"$NPM/npm.log" 2>&1 &&
+    npm install --prefix "$NPM" --no-save --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-retry-mintimeout=1000 --loglevel=error "${all[@]}" >"$NPM/npm.log" 2>&1 &&
         [ -z "$(missing_npm)" ] && return
     cat "$NPM/npm.log" >&2
     return 1

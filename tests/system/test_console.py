@@ -1,7 +1,8 @@
-"""The page in Chromium: memegen with traffic, a real Prometheus that scrapes it every second, and beside it a target whose
-labels are hostile. Run by itself, test_console.py DIR SECONDS makes the pictures of the documents."""
+"""The page in Chromium: memegen with traffic and an LLM that fails now and then, a real Prometheus that scrapes it every
+second, and beside it a target whose labels are hostile. Run by itself, test_console.py DIR SECONDS makes the pictures of the documents."""
 
 import json
+import math
 import os
 import random
 import shutil
@@ -20,6 +21,7 @@ import ports
 import processes
 import stack
 from service import Connection, Memegen
+from standin import Standin
 from test_stack import Server
 
 BROWSER_TIMEOUT_S = 240
@@ -32,14 +34,14 @@ def chromium():
 
 
 class Traffic(threading.Thread):
-    """A few requests a second of every kind until it is told to stop."""
+    """A few requests a second of every kind, in waves, until it is told to stop."""
 
-    def __init__(self, memegen):
+    def __init__(self, memegen, seed):
         super().__init__(daemon=True)
-        self.memegen, self.ended, self.dice = memegen, threading.Event(), random.Random(7)
+        self.memegen, self.ended, self.dice = memegen, threading.Event(), random.Random(seed)
 
     def run(self):
-        while not self.ended.wait(0.2):
+        while not self.ended.wait(self.dice.expovariate(4 + 2.5 * math.sin(time.monotonic() / 25))):
             kind = self.dice.random()
             try:
                 if kind < 0.6:
@@ -60,23 +62,30 @@ class Traffic(threading.Thread):
 
 @unittest.skipUnless(chromium() and node.program(), "there is no Chromium, or no Node: script/setup test brings them")
 class Console(unittest.TestCase):
+    INTERVAL = "1s"
+    HOSTILE_TOO = True
+
     @classmethod
     def setUpClass(cls):
         folder = tempfile.TemporaryDirectory(prefix="memegen-console-")
         cls.addClassCleanup(folder.cleanup)
         cls.folder = folder.name
         cls.prometheus = f"127.0.0.1:{ports.any_free('127.0.0.1')}"
-        cls.memegen = Memegen(env={"SPY_PROMETHEUS_URL": f"http://{cls.prometheus}", "SPY_RESOURCE_PERIOD_S": "1"})
+        standin = Standin("--latency-ms", "20", "--jitter-ms", "60", "--fault", "500", "--probability", "0.1")
+        cls.addClassCleanup(standin.stop)
+        cls.memegen = Memegen(env={"SPY_PROMETHEUS_URL": f"http://{cls.prometheus}", "SPY_RESOURCE_PERIOD_S": "1",
+                                   "OPENAI_BASE_URL": standin.base_url, "OPENAI_API_KEY": "a-key"})
         cls.addClassCleanup(cls.memegen.stop)
         cls.hostile = Server()
         cls.addClassCleanup(cls.hostile.close)
         cls.count_hostile(1)
         cls.start_prometheus()
-        traffic = Traffic(cls.memegen)
-        traffic.start()
-        cls.addClassCleanup(traffic.end)
+        for seed in range(3):
+            traffic = Traffic(cls.memegen, seed)
+            traffic.start()
+            cls.addClassCleanup(traffic.end)
         deadline = time.monotonic() + 120
-        while not cls.has_data('count_over_time(sum(rate(meme_generation_total{status="success"}[10s]))[15s:1s]) >= 10'):
+        while not cls.has_data('count_over_time(sum(rate(meme_generation_total{status="success"}[15s]))[15s:1s]) >= 10'):
             assert time.monotonic() < deadline, "Prometheus has no data"
             time.sleep(0.3)
         cls.count_hostile(50)
@@ -91,9 +100,9 @@ class Console(unittest.TestCase):
 
     @classmethod
     def start_prometheus(cls):
-        config = stack.write_prometheus(os.path.join(cls.folder, "prom"), "%s:%d" % cls.memegen.admin, "127.0.0.1:1", "1s")
+        config = stack.write_prometheus(os.path.join(cls.folder, "prom"), "%s:%d" % cls.memegen.admin, "127.0.0.1:1", cls.INTERVAL)
         with open(config, "a", encoding="utf-8") as file:
-            file.write(f"\n  - job_name: hostile\n    honor_labels: true\n    static_configs:\n      - targets: ['{cls.hostile.address}']\n")
+            file.write("" if not cls.HOSTILE_TOO else f"\n  - job_name: hostile\n    honor_labels: true\n    static_configs:\n      - targets: ['{cls.hostile.address}']\n")
         child = processes.start(stack.prometheus_command(config, os.path.join(cls.folder, "data"), cls.prometheus),
                                 stack.program("prometheus")[1], os.path.join(cls.folder, "prometheus.log"))
 
@@ -201,6 +210,7 @@ class Console(unittest.TestCase):
 def main(folder, after_s):
     """The pictures of the documents, after so many seconds of traffic."""
     os.environ["SCREENSHOTS"] = os.path.abspath(folder)
+    Console.INTERVAL, Console.HOSTILE_TOO = "5s", False
     Console.setUpClass()
     try:
         time.sleep(float(after_s))
