@@ -1,6 +1,6 @@
 """Writes the files of the page as C arrays: embed.py --out FILE.c --depfile FILE.d --uplot DIR --dashboards DIR FILE...
 
-Each FILE of this folder is served under /console/, index.html at /; uPlot's two files under /console/uplot/. The dashboards
+Each FILE of this folder is served under /console/, index.html at /; uPlot's files under /console/uplot/. The dashboards
 are those that Grafana reads; they are served under /api/dashboards/UID, with a list of them at /api/dashboards. Without
 uPlot (script/setup brings it) the page is missing.html, which says how to get it; the build then looks for it each time.
 """
@@ -11,8 +11,8 @@ import json
 import os
 
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
-         ".svg": "image/svg+xml", ".json": "application/json"}
-UPLOT = ("uPlot.iife.min.js", "uPlot.min.css")
+         ".svg": "image/svg+xml", ".json": "application/json", "": "text/plain; charset=utf-8"}
+UPLOT = ("dist/uPlot.iife.min.js", "dist/uPlot.min.css", "LICENSE")  # the licence wants to go along
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -49,7 +49,7 @@ def page(names, uplot):
         inside = os.path.relpath(os.path.abspath(name), HERE)
         files.append(("/" if inside == first else f"/console/{inside}", type_of(name), read(name)))
     if first == "index.html":
-        files += [(f"/console/uplot/{name}", type_of(name), read(os.path.join(uplot, name))) for name in UPLOT]
+        files += [(f"/console/uplot/{os.path.basename(name)}", type_of(name), read(os.path.join(uplot, name))) for name in UPLOT]
     return files
 
 

@@ -21,7 +21,7 @@ const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS })
 async function open(hash, { width = 1440, height = 1000, theme = "dark" } = {}) {
     const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme });
     const page = await context.newPage();
-    page.on("console", (message) => ["error", "warning"].includes(message.type()) && problems.push(`console: ${message.text()}`));
+    page.on("console", (message) => message.type() === "error" && problems.push(`console: ${message.text()}`));
     page.on("pageerror", (error) => problems.push(`exception: ${error.message}`));
     page.on("dialog", (dialog) => {
         problems.push(`dialog: ${dialog.message()}`);

@@ -84,6 +84,11 @@ class FirstSteps(UpTest):
         self.assertIn(b"<html", get(f"{prometheus}/classic/graph"))  # its own page, too
         receivers = {r["name"] for r in get_json(f"http://{up.address('ALERTMANAGER_PORT')}/api/v2/receivers")}
         self.assertEqual(receivers, {"DevOps Team", "Emergency", "Watchdog"})
+        page = f"http://{up.address('SPY_ADMIN')}"
+        lines = [line for line in up.text().splitlines() if line and not line.startswith(("All that the tier", "Building."))]
+        self.assertEqual(lines[0], f"Look at it: {page}/")
+        self.assertIn(b"/console/app.js", get(f"{page}/"))  # with its charts
+        self.assertTrue(get_json(f"{page}/api/prometheus/rules")["data"]["groups"])
 
     def test_what_has_no_secret_arrives_at_the_stand_in(self):
         up = self.up().start()
