@@ -146,9 +146,15 @@ class Console(unittest.TestCase):
         return False
 
     def test_every_panel_of_every_dashboard_is_drawn_with_data(self):
+        wrong = self.wrong_panels()
+        if wrong:
+            wrong = self.wrong_panels()  # what came between the page's question and ours is on the page by now
+        self.assertEqual(wrong, [])
+
+    def wrong_panels(self):
         boards = self.browse("boards")["boards"]
         folder = os.path.join(stack.ROOT, "monitoring/grafana/dashboards")
-        checked = 0
+        wrong, checked = [], 0
         for name in sorted(os.listdir(folder)):
             with open(os.path.join(folder, name), encoding="utf-8") as file:
                 board = json.load(file)
@@ -156,21 +162,26 @@ class Console(unittest.TestCase):
             seen = {panel["title"]: panel for panel in boards[board["uid"]]}
             self.assertEqual({panel["title"] for panel in wanted}, {title for title, p in seen.items() if p["type"] != "text"})
             for panel in wanted:
-                with self.subTest(board=board["title"], panel=panel["title"]):
-                    self.check_panel(panel, seen[panel["title"]])
-                    checked += 1
+                trouble = self.trouble(panel, seen[panel["title"]])
+                checked += 1
+                if trouble:
+                    wrong.append(f"{board['title']} / {panel['title']}: {trouble}")
         self.assertGreater(checked, 50)
+        return wrong
 
-    def check_panel(self, panel, seen):
-        self.assertIn(seen["state"], ("ready", "empty"), seen["message"])
+    def trouble(self, panel, seen):
+        """What is wrong with what the page shows of a panel, or None."""
+        if seen["state"] not in ("ready", "empty"):
+            return f"{seen['state']}: {seen['message']}"
         if seen["state"] == "empty":
-            self.assertFalse(self.expected(panel), "Prometheus has data that the page does not show")
-        elif seen["type"] in ("timeseries", "heatmap"):
-            self.assertGreater(seen["colored"], 15, "nothing is drawn")
+            return "Prometheus has data that the page does not show" if self.expected(panel) else None
+        if seen["type"] in ("timeseries", "heatmap"):
+            drawn = seen["colored"] > 15
         elif seen["type"] == "table":
-            self.assertGreater(seen["rows"], 0)
+            drawn = seen["rows"] > 0
         else:
-            self.assertTrue(any(number not in ("", "–") for number in seen["numbers"]), seen["numbers"])
+            drawn = any(number not in ("", "–") for number in seen["numbers"])
+        return None if drawn else "nothing is drawn"
 
     def test_a_spike_is_seen(self):
         seen = self.browse("spike")
