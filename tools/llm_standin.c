@@ -4,10 +4,8 @@
 // asked, and fails on demand: see --help. It listens on loopback alone. Each connection has a
 // thread, which may wait: for the latency that was set, or for ever.
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +16,7 @@
 #include <unistd.h>
 
 #include "tools/standin_answer.h"
+#include "tools/standin_http.h"
 #include "tools/standin_state.h"
 
 #define BODY_BYTES_MAX (1u << 20)
@@ -65,9 +64,8 @@ struct server {
 
 // One request. MHD keeps it from the first call of the handler to `completed`.
 struct call {
-    char *body;
-    size_t len;
-    bool begun, too_long;
+    struct standin_body body;
+    bool begun;
     struct standin_turn turn;
     char schema[64];
     json_t *record;
@@ -226,7 +224,7 @@ static json_t *record_of(const struct server *server, struct MHD_Connection *con
 static enum MHD_Result chat_completions(const struct server *server,
                                         struct MHD_Connection *connection, struct call *call)
 {
-    json_t *request = json_loadb(call->body ? call->body : "", call->len, 0, NULL);
+    json_t *request = json_loadb(call->body.bytes ? call->body.bytes : "", call->body.len, 0, NULL);
     enum MHD_Result result;
     if (!json_is_object(request) || json_array_size(json_object_get(request, "messages")) == 0) {
         json_decref(request);
@@ -249,7 +247,8 @@ static enum MHD_Result put_control(const struct server *server, struct MHD_Conne
                                    const struct call *call)
 {
     char problem[256];
-    json_t *settings = json_loadb(call->body ? call->body : "", call->len, 0, NULL);
+    json_t *settings =
+        json_loadb(call->body.bytes ? call->body.bytes : "", call->body.len, 0, NULL);
     bool right = standin_state_apply(server->state, settings, problem, sizeof(problem));
     json_decref(settings);
     return right ? queue(connection, 200, json_response(standin_state_json(server->state)))
@@ -266,7 +265,7 @@ static enum MHD_Result route(const struct server *server, struct MHD_Connection 
                              struct call *call, const char *url, const char *method)
 {
     bool gets = strcmp(method, "GET") == 0;
-    if (call->too_long) {
+    if (call->body.too_long) {
         return answer_error(connection, 413, "invalid_request_error", "The body is too long.",
                             NULL);
     }
@@ -285,20 +284,6 @@ static enum MHD_Result route(const struct server *server, struct MHD_Connection 
     return answer_error(connection, 404, "invalid_request_error", "There is nothing here.", NULL);
 }
 
-static void take_upload(struct call *call, const char *data, size_t n)
-{
-    char *grown = call->too_long || call->len + n > BODY_BYTES_MAX
-                      ? NULL
-                      : realloc(call->body, call->len + n);
-    if (!grown) {
-        call->too_long = true;
-        return;
-    }
-    memcpy(grown + call->len, data, n);
-    call->body = grown;
-    call->len += n;
-}
-
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version, const char *upload,
                               size_t *upload_len, void **slot)
@@ -310,7 +295,7 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
         return call ? MHD_YES : MHD_NO;
     }
     if (*upload_len > 0) {
-        take_upload(call, upload, *upload_len);
+        standin_body_take(&call->body, upload, *upload_len, BODY_BYTES_MAX);
         *upload_len = 0;
         return MHD_YES;
     }
@@ -330,56 +315,23 @@ static void completed(void *arg, struct MHD_Connection *connection, void **slot,
                           sent ? call->completion_tokens : 0, call->record);
     }
     if (call) {
-        free(call->body);
+        standin_body_done(&call->body);
         free(call);
     }
     *slot = NULL;
 }
 
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-// HOST:PORT of loopback, in numbers or as "localhost".
-static bool read_address(const char *text, union address *ret)
-{
-    char host[64];
-    const char *colon = strrchr(text, ':');
-    char *end;
-    unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 65536;
-    size_t n = colon ? (size_t)(colon - text) : 0;
-    if (n == 0 || n >= sizeof(host) || colon[1] < '0' || colon[1] > '9' || *end || port > 65535) {
-        return false;
-    }
-    bool brackets = text[0] == '[' && text[n - 1] == ']' && n > 2;
-    snprintf(host, sizeof(host), "%.*s", (int)(brackets ? n - 2 : n), text + brackets);
-    memset(ret, 0, sizeof(*ret));
-    if (brackets) {
-        ret->v6.sin6_family = AF_INET6;
-        ret->v6.sin6_port = htons((uint16_t)port);
-        return inet_pton(AF_INET6, host, &ret->v6.sin6_addr) == 1 &&
-               IN6_IS_ADDR_LOOPBACK(&ret->v6.sin6_addr);
-    }
-    ret->v4.sin_family = AF_INET;
-    ret->v4.sin_port = htons((uint16_t)port);
-    return inet_pton(AF_INET, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host,
-                     &ret->v4.sin_addr) == 1 &&
-           ntohl(ret->v4.sin_addr.s_addr) >> 24 == 127;
-}
-
 static struct MHD_Daemon *start(struct server *server, const char *listen_on)
 {
-    union address address;
-    if (!read_address(listen_on, &address)) {
+    struct sockaddr_storage address;
+    if (!standin_address(listen_on, &address)) {
         fprintf(stderr, "llm-standin: --listen: \"%s\" is no loopback HOST:PORT\n", listen_on);
         return NULL;
     }
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION;
-    flags |= address.any.sa_family == AF_INET6 ? MHD_USE_IPv6 : 0;
+    flags |= address.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0;
     struct MHD_Daemon *daemon =
-        MHD_start_daemon(flags, 0, NULL, NULL, handle, server, MHD_OPTION_SOCK_ADDR, &address.any,
+        MHD_start_daemon(flags, 0, NULL, NULL, handle, server, MHD_OPTION_SOCK_ADDR, &address,
                          MHD_OPTION_NOTIFY_COMPLETED, completed, server,
                          MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_END);
     if (!daemon) {

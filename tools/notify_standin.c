@@ -4,10 +4,8 @@
 //
 // One thread serves all connections, so that nothing here is locked.
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +13,7 @@
 #include <time.h>
 
 #include "tools/notice.h"
+#include "tools/standin_http.h"
 
 // Alertmanager's messages have a few KiB; what is kept stays below KEPT_MAX times this.
 #define BODY_BYTES_MAX (128u << 10)
@@ -46,9 +45,7 @@ struct server {
 
 // One request. MHD keeps it from the first call of the handler to `completed`.
 struct call {
-    char *body;
-    size_t len;
-    bool too_long;
+    struct standin_body body;
 };
 
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type,
@@ -120,7 +117,7 @@ static enum MHD_Result take(struct server *server, struct MHD_Connection *connec
                             const struct call *call, enum notice_kind kind, const char *to)
 {
     char line[NOTICE_LINE_BYTES];
-    json_t *body = json_loadb(call->body ? call->body : "", call->len, 0, NULL);
+    json_t *body = json_loadb(call->body.bytes ? call->body.bytes : "", call->body.len, 0, NULL);
     bool ok = notice_read(kind, body, line);
     if (ok) {
         keep(server, to, line, body);
@@ -162,7 +159,7 @@ static enum MHD_Result route(struct server *server, struct MHD_Connection *conne
         { "/webhook", "webhook", NOTICE_WEBHOOK },
     };
 
-    if (call->too_long) {
+    if (call->body.too_long) {
         return answer(connection, 413, "text/plain", "The body is too long.\n");
     }
     if (strcmp(url, "/received") == 0) {
@@ -181,20 +178,6 @@ static enum MHD_Result route(struct server *server, struct MHD_Connection *conne
     return answer(connection, 404, "text/plain", "There is nothing here.\n");
 }
 
-static void take_upload(struct call *call, const char *data, size_t n)
-{
-    char *grown = call->too_long || n > BODY_BYTES_MAX - call->len
-                      ? NULL
-                      : realloc(call->body, call->len + n);
-    if (!grown) {
-        call->too_long = true;
-        return;
-    }
-    memcpy(grown + call->len, data, n);
-    call->body = grown;
-    call->len += n;
-}
-
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version, const char *upload,
                               size_t *upload_len, void **slot)
@@ -206,7 +189,7 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
         return call ? MHD_YES : MHD_NO;
     }
     if (*upload_len > 0) {
-        take_upload(call, upload, *upload_len);
+        standin_body_take(&call->body, upload, *upload_len, BODY_BYTES_MAX);
         *upload_len = 0;
         return MHD_YES;
     }
@@ -219,49 +202,33 @@ static void completed(void *arg, struct MHD_Connection *connection, void **slot,
     struct call *call = *slot;
     (void)arg, (void)connection, (void)how;
     if (call) {
-        free(call->body);
+        standin_body_done(&call->body);
         free(call);
     }
     *slot = NULL;
 }
 
-// HOST:PORT of IPv4 loopback, in numbers or as "localhost".
-static bool read_address(const char *text, struct sockaddr_in *ret)
-{
-    char host[64];
-    const char *colon = strrchr(text, ':');
-    char *end = NULL;
-    unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 65536;
-    if (!colon || colon[1] < '0' || colon[1] > '9' || *end || port > 65535) {
-        return false;
-    }
-    snprintf(host, sizeof(host), "%.*s", (int)(colon - text), text);
-    *ret = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-    return inet_pton(AF_INET, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host,
-                     &ret->sin_addr) == 1 &&
-           ntohl(ret->sin_addr.s_addr) >> 24 == 127;
-}
-
 static struct MHD_Daemon *start(struct server *server, const char *listen_on)
 {
-    struct sockaddr_in address;
-    if (!read_address(listen_on, &address)) {
+    struct sockaddr_storage address;
+    if (!standin_address(listen_on, &address)) {
         fprintf(stderr, "notify-standin: --listen: \"%s\" is no loopback HOST:PORT\n", listen_on);
         return NULL;
     }
+    unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD;
+    flags |= address.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0;
     struct MHD_Daemon *daemon =
-        MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL, handle, server,
-                         MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_NOTIFY_COMPLETED, completed,
-                         NULL, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-                         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_END);
+        MHD_start_daemon(flags, 0, NULL, NULL, handle, server, MHD_OPTION_SOCK_ADDR, &address,
+                         MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
+                         (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+                         (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_END);
     if (!daemon) {
         fprintf(stderr, "notify-standin: cannot listen on %s: %s\n", listen_on, strerror(errno));
         return NULL;
     }
-    char host[INET_ADDRSTRLEN];
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT);
-    printf("notify-standin listens on http://%s:%u\n",
-           inet_ntop(AF_INET, &address.sin_addr, host, sizeof(host)), info ? info->port : 0u);
+    printf("notify-standin listens on http://%.*s:%u\n", (int)(strrchr(listen_on, ':') - listen_on),
+           listen_on, info ? info->port : 0u);
     fflush(stdout);
     return daemon;
 }

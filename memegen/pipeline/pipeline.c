@@ -125,7 +125,7 @@ static double now_seconds(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 // A meme as it was accepted, so that a second run leaves nothing of the first.

@@ -280,7 +280,7 @@ void spy_http_answered(struct spy_http *http, int status, uint64_t body_bytes)
 
 static double seconds_between(uint64_t from_ns, uint64_t to_ns)
 {
-    return to_ns > from_ns ? (double)(to_ns - from_ns) * 1e-9 : 0;
+    return to_ns > from_ns ? (double)(to_ns - from_ns) / 1e9 : 0;
 }
 
 static void write_line(const struct spy_http *http, uint64_t now_ns)
