@@ -4,6 +4,7 @@
 import { css, h } from "../lib/dom.js";
 
 const FONT = "11px system-ui, sans-serif";
+const TIME_STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 2592000];
 
 export const SYNC = "dashboard";
 
@@ -21,7 +22,7 @@ function clock(context) {
 
 export function timeAxis(context) {
     return {
-        font: FONT, size: 28, gap: 7, space: 62, stroke: () => css("muted"),
+        font: FONT, size: 28, gap: 7, space: 62, incrs: TIME_STEPS_S, stroke: () => css("muted"),
         grid: { stroke: () => css("grid"), width: 1 }, ticks: { show: false },
         values: (_, splits) => splits.map(clock(context)),
     };
