@@ -390,8 +390,9 @@ void spy__pump_publish(void)
     pthread_mutex_unlock(&pump.mu);
 }
 
-// Waits until all is settled; after the deadline, what is left counts as lost. Called and returns
-// with mu held.
+// Waits until all is settled; after the deadline, what is left counts as lost. The run is over then:
+// its thread, however late it wakes, touches nothing that is not its own. Called and returns with
+// mu held.
 static int settle(const struct spy__pump_options *options, unsigned timeout_ms)
 {
     struct timespec deadline = deadline_in(timeout_ms);
@@ -400,18 +401,18 @@ static int settle(const struct spy__pump_options *options, unsigned timeout_ms)
             break;
         }
     }
+    __atomic_store_n(&pump.abandoned, pump.run, __ATOMIC_RELAXED);
     uint64_t left = pump.appended - pump.settled;
     if (left == 0) {
         return 0;
     }
     options->lost(SPY__LOSS_WRITE, left);
     pump.settled = pump.appended;
-    __atomic_store_n(&pump.abandoned, pump.run, __ATOMIC_RELAXED);
     return -ETIMEDOUT;
 }
 
-// The thread has nothing left to do, or was told to give up: it ends within a poll's period. If it
-// does not, it is stuck inside write(2), and is left behind.
+// The thread was told to give up: it ends within a poll's period. If it does not, it is stuck inside
+// write(2), or the machine is too busy to run it; it is left behind.
 static void join_or_leave(pthread_t thread)
 {
     struct timespec deadline;
