@@ -300,7 +300,7 @@ static void write_line(const struct spy_http *http, uint64_t now_ns)
     }
 }
 
-static void end_operation(struct spy_http *http, uint64_t now_ns)
+static void end_operation(struct spy_http *http)
 {
     struct spy_outcome outcome = SPY_SUCCESS;
     if (http->failed) {
@@ -310,8 +310,9 @@ static void end_operation(struct spy_http *http, uint64_t now_ns)
     }
     spy_span_label(&http->span, "route", http->route);
     spy_span_label(&http->span, "status", http->status_text);
-    http->span.start_ns +=
-        now_ns - http->answered_ns; // sending is no part of the request's latency
+    // What passed since the answer was ready is no part of the request's latency: neither sending it
+    // nor waiting for a log that is full.
+    http->span.start_ns += spy__monotonic_ns() - http->answered_ns;
     spy_end(&http->span, outcome);
 }
 
@@ -326,9 +327,8 @@ void spy_http_end(struct spy_http *http)
                           0); // 499, as nginx has it: the client closed the request
     }
     snprintf(http->status_text, sizeof(http->status_text), "%d", http->status);
-    uint64_t now_ns = spy__monotonic_ns();
-    write_line(http, now_ns);
-    end_operation(http, now_ns);
+    write_line(http, spy__monotonic_ns());
+    end_operation(http);
     spy_histogram_observe(spy_histogram_with(request_bytes, http->method, http->route),
                           (double)http->received_bytes);
     spy_histogram_observe(spy_histogram_with(response_bytes, http->method, http->route),

@@ -29,6 +29,18 @@ static void pass_ms(uint64_t ms)
     fake.monotonic_ns += ms * 1000000;
 }
 
+// How long a line takes to be logged: its time is asked for once.
+static uint64_t line_ms;
+
+uint64_t __real_spy__realtime_ns(void);
+uint64_t __wrap_spy__realtime_ns(void);
+
+uint64_t __wrap_spy__realtime_ns(void)
+{
+    pass_ms(line_ms);
+    return __real_spy__realtime_ns();
+}
+
 // The last line of that event; `*ret_lines` keeps it.
 static json_t *last(json_t **ret_lines, const char *event)
 {
@@ -92,6 +104,22 @@ static void a_request_is_counted_and_logged(void **state)
     assert_true(scrape_value("http_response_size_bytes_bucket{" LABELS ",le=\"1024\"}") == 0);
     assert_true(scrape_value("http_response_size_bytes_bucket{" LABELS ",le=\"4096\"}") == 1);
     assert_true(scrape_value("http_requests_in_flight") == 0);
+}
+
+// A full log holds its caller for a while: that is no latency of the request, either.
+static void waiting_for_the_log_is_no_latency(void **state)
+{
+    (void)state;
+    struct spy_http *http = get("/logs");
+    spy_http_route(http, "/logs");
+    pass_ms(250);
+    spy_http_answered(http, 200, 0);
+    line_ms = 100;
+    spy_http_end(http);
+    line_ms = 0;
+    double seconds = scrape_value("http_request_duration_seconds_sum{method=\"GET\","
+                                  "route=\"/logs\",status=\"200\"}");
+    assert_true(fabs(seconds - 0.25) < 1e-9);
 }
 
 static void a_failure_is_500_with_its_cause(void **state)
@@ -298,6 +326,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_is_counted_and_logged),
+        cmocka_unit_test(waiting_for_the_log_is_no_latency),
         cmocka_unit_test(a_failure_is_500_with_its_cause),
         cmocka_unit_test(a_failure_may_have_a_status_of_its_own),
         cmocka_unit_test(what_was_never_answered_is_499),
