@@ -212,7 +212,7 @@ static int find_settings(struct settings *s, const struct spy_options *o)
 
 // ---- the steps of a start
 
-// A host that has a process_* metric of its own keeps it.
+// A host that has a metric of one of these names keeps it.
 static int register_metrics(void)
 {
     int err = spy__log_register();

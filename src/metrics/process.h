@@ -3,8 +3,8 @@
 #ifndef METRICS_PROCESS_H
 #define METRICS_PROCESS_H
 
-// Registers them; again is a no-op. They are read at each scrape, once a second at most; what
-// cannot be read is left out. Returns 0, -ENOMEM, or -EEXIST where the host has one of them.
+// Registers them, but for those that the host has registered itself; again is a no-op. They are
+// read at each scrape, once a second at most; what cannot be read is left out. Returns 0 or -ENOMEM.
 int spy__process_register(void);
 
 #endif

@@ -225,6 +225,27 @@ static void the_process(void **state)
     free(text);
 }
 
+// In a child, for it comes before any other registration.
+static void a_metric_that_the_host_has_is_left_to_it(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct spy_gauge own;
+        int r = spy_gauge_register(&own, &(struct spy_metric){ .name = "process_open_fds" });
+        spy_gauge_set(own, 12345);
+        r = r ? r : spy__process_register();
+        r = r ? r : spy__process_register();
+        _exit(r != 0 || scrape_value("process_open_fds") != 12345 ||
+              !(scrape_value("process_cpu_seconds_total") > 0) ||
+              !(scrape_value("process_threads") >= 1));
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +256,7 @@ int main(void)
         cmocka_unit_test(sampler),
         cmocka_unit_test(the_thread),
         cmocka_unit_test(the_thread_of_a_parent),
+        cmocka_unit_test(a_metric_that_the_host_has_is_left_to_it),
         cmocka_unit_test(the_process),
     };
     return cmocka_run_group_tests_name("resource", tests, NULL, NULL);
