@@ -58,6 +58,8 @@ static void after_fork_child(void)
     free_tables = NULL;
     for (struct spy__thread_table *t = tables; t; t = t->next) {
         if (t->blocks != spy__blocks) {
+            // Its owner may have been in the middle of writing one down.
+            memset(t->lookups, 0, sizeof(t->lookups));
             t->next_free = free_tables;
             free_tables = t;
         }

@@ -14,7 +14,7 @@
 // under a lock.
 //
 // fork(): in a child only the forking thread lives on; all other tables become free for its new
-// threads.
+// threads, without their look-ups.
 #ifndef METRICS_CELLS_H
 #define METRICS_CELLS_H
 

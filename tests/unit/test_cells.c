@@ -179,6 +179,40 @@ static void a_child_counts_on(void **state)
     assert_true(spy_counter_value(counter) == before);
 }
 
+// In a thread that has not counted: forks, and the child counts in a table that was another
+// thread's.
+static void *fork_and_take_a_table(void *arg)
+{
+    pid_t *ret = arg;
+    *ret = fork();
+    if (*ret == 0) {
+        spy_counter_inc(counter);
+        const struct spy__thread_table *table = spy__thread_table();
+        bool clean = table != NULL;
+        for (size_t i = 0; clean && i < SPY__LOOKUP_SETS; i++) {
+            clean = !table->lookups[i][0].family && !table->lookups[i][1].family;
+        }
+        _exit(clean ? 0 : 1);
+    }
+    return NULL;
+}
+
+// A fork may come while another thread writes down a look-up: half of one must not be found.
+static void a_child_forgets_the_look_ups_of_others(void **state)
+{
+    (void)state;
+    pid_t pid = 0;
+    struct spy_counter family;
+    assert_int_equal(
+        spy_counter_register(
+            &family, &(struct spy_metric){ .name = "looked_up_total", .labels = SPY_LABELS("a") }),
+        0);
+    spy_counter_inc(counter); // this thread's table is the oldest, so the one that the child takes
+    spy_counter_inc(spy_counter_with(family, "x"));
+    in_thread(fork_and_take_a_table, &pid);
+    assert_int_equal(status_of(pid), 0);
+}
+
 static uint64_t lost(void)
 {
     return spy__dropped_count(SPY__SIGNAL_METRICS, SPY__DROP_MEMORY);
@@ -276,6 +310,7 @@ int main(void)
         cmocka_unit_test(a_table_goes_to_the_next_thread),
         cmocka_unit_test(counts_in_destructors),
         cmocka_unit_test(a_child_counts_on),
+        cmocka_unit_test(a_child_forgets_the_look_ups_of_others),
         cmocka_unit_test(no_memory_for_a_block),
         cmocka_unit_test(no_memory_for_a_table),
         cmocka_unit_test(runs_lie_in_one_block),
