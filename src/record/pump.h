@@ -44,9 +44,9 @@ struct spy__pump_options {
     // Appends one line, with its newline at its end and none elsewhere. Called with no lock held.
     void (*encode)(struct spy__buf *out, const struct spy__record *record, const void *arg);
     const void *encode_arg;
-    // Lines that reached the descriptor, by level; lines that did not. Called with no lock held,
-    // before spy__pump_publish() returns to whoever waits for them. Lines lost + written = lines
-    // given.
+    // Lines that reached the descriptor, by level; lines that did not. Called with or without the
+    // pump's lock, so they must not log or wait; before spy__pump_publish() returns to whoever waits
+    // for them. Lines lost + written = lines given.
     void (*written)(const uint64_t lines[SPY__LEVELS]);
     void (*lost)(enum spy__loss why, uint64_t lines);
 };

@@ -8,7 +8,8 @@
 
 #include "spyglass/log.h"
 
-// Longest string of a field, key and event name in bytes; signals cut them at a character.
+// Longest string of a field in bytes (signals cut it at a character), and longest key of a bound
+// one. Event names and other keys are the program's own: only the line bounds them.
 #define SPY__FIELD_STR_MAX 8192
 #define SPY__NAME_MAX 128
 
