@@ -221,16 +221,6 @@ uint64_t spy__cells_sum(uint32_t cell)
 // The order of the terms is that of the list, which only grows at its head: with a new term of zero
 // the sum is what it was, and it grows with every term. So a sum of doubles that only grow never
 // goes back by a rounding.
-double spy__cells_sum_double(uint32_t cell)
-{
-    double sum = 0;
-    for (const struct spy__thread_table *t = first_table(); t; t = t->next) {
-        const uint64_t *copy = copy_of(t, cell);
-        sum += copy ? read_double(copy) : 0;
-    }
-    return sum;
-}
-
 void spy__cells_sum_counter(uint32_t cell, uint64_t *ret_whole, double *ret_part)
 {
     uint64_t whole = 0;

@@ -69,7 +69,6 @@ uint32_t spy__cells_take(uint32_t n);
 
 // The cell summed over all threads.
 uint64_t spy__cells_sum(uint32_t cell);
-double spy__cells_sum_double(uint32_t cell);
 // Both cells of a counter at once: the whole part, and the double in the cell after it.
 void spy__cells_sum_counter(uint32_t cell, uint64_t *ret_whole, double *ret_part);
 // A run of n integer cells and the double behind them: what a histogram is.
