@@ -41,7 +41,7 @@ int spy__resource_start(unsigned period_s, const char *disk);
 void spy__resource_stop(void);
 // Whether the first values are there, or no sampler runs. Threads: any.
 bool spy__resource_settled(void);
-// Waits for them, for a second at most. Threads: any.
+// For tests: waits for them, for twenty seconds at most. Threads: any.
 void spy__resource_wait_settled(void);
 
 #endif
