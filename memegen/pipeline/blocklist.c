@@ -96,6 +96,18 @@ static bool is_sign(gunichar c)
     return c == '@' || c == '$' || c == '!' || c == '|';
 }
 
+// What shows nothing, or is laid over a letter of any script: put into a word, it leaves the word as
+// it is read (Default_Ignorable_Code_Point and the blocks of combining diacritical marks,
+// https://www.unicode.org/Public/UCD/latest/ucd/).
+static bool is_disguise(gunichar c)
+{
+    return g_unichar_type(c) == G_UNICODE_FORMAT || c == 0x034F || c == 0x115F || c == 0x1160 ||
+           c == 0x17B4 || c == 0x17B5 || (c >= 0x180B && c <= 0x180F) || c == 0x3164 ||
+           c == 0xFFA0 || (c >= 0x1AB0 && c <= 0x1AFF) || (c >= 0x1DC0 && c <= 0x1DFF) ||
+           (c >= 0x20D0 && c <= 0x20FF) || (c >= 0xFE00 && c <= 0xFE0F) ||
+           (c >= 0xFE20 && c <= 0xFE2F) || (c >= 0xE0000 && c <= 0xE0FFF);
+}
+
 static bool is_latin(gunichar c)
 {
     return (c >= 'a' && c <= 'z');
@@ -122,6 +134,9 @@ static bool next_word(const char **at, struct word *ret)
     const char *s = *at;
     for (; *s; s = g_utf8_next_char(s)) {
         gunichar c = g_utf8_get_char(s);
+        if (is_disguise(c)) {
+            continue;
+        }
         bool part = g_unichar_isalnum(c) || g_unichar_ismark(c) ||
                     (is_sign(c) && g_unichar_isalnum(g_utf8_get_char(g_utf8_next_char(s))));
         if (!part && ret->n > 0 && c != '\'') {

@@ -43,6 +43,10 @@ static void test_blocked(void **state)
         "кill уou and mе", // Cyrillic к and у in Latin words
         "kïll yóu",
         "kill\u00ADyourself kill\u200Byou kill you",
+        "k\u2060ill you k\u200Dill you", // what joins words and shows nothing
+        "k\uFE0Fill y\u2064ou",
+        "k\u20DDill you", // a mark laid over a Latin letter, not of the first block of them
+        "k\u3164ill you", // a letter that is blank
         "kys",
         "sieg heil",
         "send nudes",
