@@ -31,9 +31,13 @@ struct work {
     size_t running;      // guarded by mu
 };
 
+// Reads and tells under one lock: the last to tell has looked after every change before it, so that
+// an idle queue never stays shown as one that waits.
 static void show_depth(struct work *work)
 {
+    pthread_mutex_lock(&work->mu);
     telemetry_queue(queue_depth(work->queue), work->options.queue);
+    pthread_mutex_unlock(&work->mu);
 }
 
 static void fail_meme(struct meme *meme, const char *message)

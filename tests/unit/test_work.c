@@ -7,8 +7,10 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <spyglass/spyglass.h>
 
@@ -19,8 +21,11 @@
 static struct {
     sem_t begun, go; // of pipeline_run(), where `held` is set
     bool held;
-    sem_t ended;       // posted by ended()
-    int put_errors[8]; // what store_put_meme() answers, call by call
+    sem_t ended;     // posted by ended()
+    bool slow_gauge; // see __wrap_telemetry_queue()
+    sem_t told;
+    atomic_size_t depth; // what the gauge was told last
+    int put_errors[8];   // what store_put_meme() answers, call by call
     enum meme_status put[8];
     int puts;
     struct meme last; // what ended() was given
@@ -48,6 +53,27 @@ int store_put_meme(struct store *store, const struct meme *meme)
     return fake.put_errors[fake.puts++];
 }
 
+// Holds the call that tells of one waiting job until the worker has told of none, or could not.
+void __real_telemetry_queue(size_t depth, size_t capacity);
+void __wrap_telemetry_queue(size_t depth, size_t capacity);
+void __wrap_telemetry_queue(size_t depth, size_t capacity)
+{
+    if (fake.slow_gauge && depth == 1) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += 200000000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        sem_post(&fake.go);
+        sem_timedwait(&fake.told, &until);
+    }
+    __real_telemetry_queue(depth, capacity);
+    fake.depth = depth;
+    if (fake.slow_gauge && depth == 0) {
+        sem_post(&fake.told);
+    }
+}
+
 static void ended(void *arg, const struct meme *meme, void *job_arg)
 {
     assert_ptr_equal(arg, &fake);
@@ -71,6 +97,7 @@ static struct work *start(size_t queue)
     sem_init(&fake.begun, 0, 0);
     sem_init(&fake.go, 0, 0);
     sem_init(&fake.ended, 0, 0);
+    sem_init(&fake.told, 0, 0);
     assert_int_equal(work_start(&work,
                                 &(struct work_options){
                                     .queue = queue, .workers = 1, .ended = ended, .arg = &fake }),
@@ -179,6 +206,23 @@ static void a_full_queue_and_a_closed_one_take_nothing(void **state)
     assert_int_equal(sem_trywait(&fake.ended), 0);
 }
 
+static void the_gauge_of_the_queue_ends_true(void **state)
+{
+    struct work *work = start(1);
+
+    (void)state;
+    fake.held = true;
+    assert_int_equal(work_reserve(work), 0);
+    assert_int_equal(work_submit(work, &asked, NULL, NULL), 0);
+    sem_wait(&fake.begun); // the worker holds the first
+    fake.slow_gauge = true;
+    assert_int_equal(work_reserve(work), 0);
+    assert_int_equal(work_submit(work, &asked, NULL, NULL), 0);
+    sem_post(&fake.go);
+    stop(work);
+    assert_int_equal(fake.depth, 0);
+}
+
 static void what_is_abandoned_ends_as_an_error_and_is_no_attempt(void **state)
 {
     struct work *work = start(2);
@@ -225,6 +269,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_stored_was_never_accepted),
         cmocka_unit_test(what_cannot_be_committed_was_not_made),
         cmocka_unit_test(a_full_queue_and_a_closed_one_take_nothing),
+        cmocka_unit_test(the_gauge_of_the_queue_ends_true),
         cmocka_unit_test(what_is_abandoned_ends_as_an_error_and_is_no_attempt),
         cmocka_unit_test(a_start_without_memory_leaves_nothing),
     };
