@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <spyglass/spyglass.h>
@@ -33,6 +34,8 @@
     8000u // for what was accepted; the rest of the 10 s is for the clients, the store and the log
 #define STOP_LOG_MS 1000u // for the last lines
 #define ERROR_BYTES 512
+#define DESCRIPTORS                                                                                \
+    4096u // 1,024 clients and all that answers them: the LLM, the database, the admin server
 
 struct service {
     struct scenes *scenes;
@@ -223,6 +226,18 @@ static void close_service(struct service *service)
     }
 }
 
+// A session's usual 1,024 descriptors are fewer than the clients that may be connected: idle ones
+// would leave none for a scrape. As far as the hard limit lets us; nothing here uses select(2).
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < DESCRIPTORS) {
+        limit.rlim_cur = limit.rlim_max < DESCRIPTORS ? limit.rlim_max : DESCRIPTORS;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 static void block_signals(sigset_t *ret)
 {
     sigemptyset(ret);
@@ -278,6 +293,7 @@ static int serve(const struct config *config)
     int status = EXIT_FAILURE;
 
     block_signals(&signals);
+    raise_descriptors();
     if (load_scenes(&service, config, error) == 0 && start_spyglass(&service, config, error) == 0) {
         if (start_service(&service, config, error) == 0) {
             status = run(&service, &signals);

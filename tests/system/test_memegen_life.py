@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import sqlite3
@@ -10,7 +11,7 @@ import threading
 import time
 import unittest
 
-from service import Memegen, run
+from service import Connection, Memegen, run
 
 PATH = "/api/v1/memes"
 
@@ -120,6 +121,23 @@ class Life(unittest.TestCase):
                 status, seconds = memegen.end()
                 self.assertEqual(status, 0)
                 self.assertLess(seconds, 10)
+
+    def test_idle_clients_leave_descriptors_for_a_scrape(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        few = 128
+        resource.setrlimit(resource.RLIMIT_NOFILE, (few, hard))  # as it is inherited: a session's 1,024 in small
+        try:
+            memegen = Memegen()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        with memegen:
+            idle = [socket.create_connection(memegen.address) for _ in range(few + 20)]
+            try:
+                with Connection(memegen.admin, timeout=8) as connection:  # the idle ones are closed after 10 s
+                    self.assertEqual(connection.request("GET", "/metrics").status, 200)
+            finally:
+                for client in idle:
+                    client.close()
 
     def test_a_second_signal_ends_it_at_once(self):
         with Memegen("--workers", "1") as memegen:
