@@ -172,7 +172,7 @@ void handle_ended(void *arg, const struct meme *meme, void *job_arg)
     if (text) {
         cache_set(api->options.cache, CACHE_MEME, meme->id, text, len);
     }
-    if (meme->png) {
+    if (meme->png && meme->status == MEME_SUCCESS) { // not one whose commit failed
         image_key(key, meme->id);
         cache_set(api->options.cache, CACHE_MEME, key, meme->png, meme->png_len);
     }
