@@ -29,6 +29,9 @@ static ssize_t read_text(void *arg, uint64_t pos, char *out, size_t max)
 {
     struct scrape *scrape = arg;
     (void)pos;
+    if (spy__monotonic_ns() > scrape->end_ns) {
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    }
     while (scrape->given == scrape->piece.len) {
         if (!scrape->more) {
             return MHD_CONTENT_READER_END_OF_STREAM;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,6 +17,7 @@
 #include <cmocka.h>
 
 #include "alloc_fail.h"
+#include "base/clock.h"
 #include "serve/admin.h"
 #include "serve/scrape.h"
 #include "serve/slots.h"
@@ -180,6 +182,84 @@ static void a_scrape_without_memory_leaves_its_slot(void **state)
     spy__slots_done(&slots);
 }
 
+// Answers with a scrape whose client then lets `late_ns` go by before it takes a byte.
+struct slow_scrape {
+    struct spy__slots slots;
+    struct spy__fake_clock clock;
+    uint64_t late_ns;
+};
+
+static enum MHD_Result on_slow_scrape(void *arg, struct MHD_Connection *connection, const char *url,
+                                      const char *method, const char *version, const char *upload,
+                                      size_t *upload_len, void **slot)
+{
+    struct slow_scrape *slow = arg;
+    (void)url;
+    (void)method;
+    (void)version;
+    (void)upload;
+    (void)upload_len;
+    if (!*slot) {
+        *slot = slow;
+        return MHD_YES;
+    }
+    struct MHD_Response *response =
+        spy__slots_take(&slow->slots, 0) ? spy__scrape_response(&slow->slots) : NULL;
+    slow->clock.monotonic_ns += slow->late_ns;
+    enum MHD_Result result = response ? MHD_queue_response(connection, 200, response) : MHD_NO;
+    if (response) {
+        MHD_destroy_response(response);
+    }
+    return result;
+}
+
+// What a client that closes last gets, ended by a NUL.
+static void get(uint16_t port, char *text, size_t max)
+{
+    static const char request[] = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons(port),
+                                   .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    size_t len = 0;
+    ssize_t n;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL), sizeof(request) - 1);
+    while (len < max - 1 && (n = recv(fd, text + len, max - 1 - len, 0)) > 0) {
+        len += (size_t)n;
+    }
+    text[len] = '\0';
+    close(fd);
+}
+
+static void a_scrape_read_for_too_long_is_cut_off(void **state)
+{
+    static const char last_chunk[] = "\r\n0\r\n\r\n";
+    static char text[1 << 16];
+    struct slow_scrape slow = { .clock = { 1000 * S, 0 } };
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    (void)state;
+    spy__slots_init(&slow.slots, 1);
+    spy__clock_fake(&slow.clock);
+    for (int i = 0; i < 2; i++) {
+        slow.late_ns = i == 0 ? 59 * S : 61 * S;
+        struct MHD_Daemon *daemon =
+            MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD, 0, NULL, NULL, on_slow_scrape, &slow,
+                             MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_END);
+        assert_non_null(daemon);
+        get(MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port, text, sizeof(text));
+        MHD_stop_daemon(daemon);
+        size_t len = strlen(text);
+        bool whole = len > sizeof(last_chunk) &&
+                     strcmp(text + len - (sizeof(last_chunk) - 1), last_chunk) == 0;
+        assert_int_equal(whole, i == 0);
+        assert_true(spy__slots_take(&slow.slots, 0)); // it gave its slot back
+        spy__slots_give(&slow.slots);
+    }
+    spy__clock_fake(NULL);
+    spy__slots_done(&slow.slots);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +270,7 @@ int main(void)
         cmocka_unit_test(a_forked_child_gives_up_its_share_alone),
         cmocka_unit_test(a_start_without_memory_leaves_nothing),
         cmocka_unit_test(a_scrape_without_memory_leaves_its_slot),
+        cmocka_unit_test(a_scrape_read_for_too_long_is_cut_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
