@@ -27,6 +27,15 @@ static bool is_one_of(const char *text, const char *const values[])
     return false;
 }
 
+static size_t characters(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++) {
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    }
+    return n;
+}
+
 // C0 and C1 of Unicode: bytes of the control character at c, or 0.
 static size_t control_bytes(const char *c)
 {
@@ -108,8 +117,7 @@ static bool read_pagerduty(const json_t *body, char *line)
         problem = "'dedup_key' is missing or blank";
     } else if (triggers && !*summary) {
         problem = "'payload.summary' is missing or blank";
-    } else if (triggers &&
-               json_string_length(json_object_get(payload, "summary")) > 4 * SUMMARY_CHARS_MAX) {
+    } else if (triggers && characters(summary) > SUMMARY_CHARS_MAX) {
         problem = "'payload.summary' is too long";
     } else if (triggers && !*text_of(payload, "source")) {
         problem = "'payload.source' is missing or blank";

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -67,6 +68,26 @@ static void test_pagerduty(void **state)
                 "'payload.severity' must be critical, error, warning or info");
 }
 
+// A summary of so many characters is right, one more is not, however many bytes they have.
+static void test_pagerduty_counts_characters(void **state)
+{
+    (void)state;
+    for (size_t wide = 0; wide < 2; wide++) {
+        for (size_t chars = 1024; chars <= 1025; chars++) {
+            const char *one = wide ? "\xe2\x82\xac" : "x";
+            char summary[4096] = "", text[4096 + 256], line[NOTICE_LINE_BYTES];
+            for (size_t i = 0; i < chars; i++) {
+                memcpy(summary + i * strlen(one), one, strlen(one) + 1);
+            }
+            snprintf(text, sizeof(text), PAGE("trigger", PAYLOAD("%s", "b", "info")), summary);
+            assert_int_equal(read_text(NOTICE_PAGERDUTY, text, line), chars == 1024);
+            if (chars > 1024) {
+                assert_string_equal(line, "'payload.summary' is too long");
+            }
+        }
+    }
+}
+
 static void test_webhook(void **state)
 {
     (void)state;
@@ -125,6 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_slack),
         cmocka_unit_test(test_pagerduty),
+        cmocka_unit_test(test_pagerduty_counts_characters),
         cmocka_unit_test(test_webhook),
         cmocka_unit_test(test_a_line_cannot_steer_a_terminal),
         cmocka_unit_test(test_a_long_line_is_cut_between_characters),
