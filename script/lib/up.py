@@ -320,12 +320,13 @@ def main():
     except BrokenPipeError:
         # Whoever read our output is gone; nothing more can be said there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (Trouble, FileNotFoundError, ValueError) as error:
+    except (Trouble, OSError, ValueError) as error:
         print(f"script/up: {error}", file=sys.stderr)
         status = 1
-    if up.children and not up.stop():
-        print("script/up: something had to be killed; it did not end when asked to.", file=sys.stderr)
-        status = 1
+    finally:
+        if up.children and not up.stop():
+            print("script/up: something had to be killed; it did not end when asked to.", file=sys.stderr)
+            status = 1
     return status
 
 

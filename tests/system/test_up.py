@@ -207,6 +207,13 @@ class Ports(UpTest):
                 self.assertIn(variable, errors)
                 self.assertNotIn("Traceback", errors)
 
+    def test_a_folder_that_cannot_be_made_is_named(self):
+        with tempfile.NamedTemporaryFile() as file:
+            status, _, errors = self.up("--no-monitoring", folder=os.path.join(file.name, "run")).run()
+            self.assertEqual(status, 1)
+            self.assertIn(file.name, errors)
+            self.assertNotIn("Traceback", errors)
+
     def test_a_second_up_is_refused(self):
         up = self.up("--no-monitoring").start()
         status, _, errors = self.up("--no-monitoring", folder=up.folder).run()
