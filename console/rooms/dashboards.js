@@ -155,16 +155,18 @@ class Board {
         const { signal } = this.running = new AbortController();
         clearTimeout(this.timer);
         this.fresh = new Set();
+        this.stale ||= withVariables; // until they are here: Prometheus may not be, yet
         try {
             this.scrapeS = await scrapeInterval(signal);
-            if (withVariables) {
+            if (this.stale) {
                 await this.loadVariables(signal);
+                this.stale = false;
             }
-        } catch (error) {
+        } catch {
             if (signal.aborted) {
                 return;
             }
-            this.problem = error.message; // the panels say it, each for itself
+            // The panels say what is wrong, each for itself.
         }
         this.scope = {
             range: resolve(this.range, Date.now()), scrapeS: this.scrapeS, variables: this.variables(),
