@@ -58,9 +58,10 @@ export function table(panel, answers) {
     const rows = answers.flatMap(({ series }) => series.map(({ labels, value }) => ({ ...labels, Value: value })));
     const keys = [...new Set(rows.flatMap((row) => Object.keys(row)))];
     const organize = (panel.transformations || []).find((t) => t.id === "organize")?.options || {};
-    const place = (key) => organize.indexByName?.[key] ?? (key === "Value" ? 1e6 : 1e3);
-    const columns = keys.filter((key) => !organize.excludeByName?.[key]).sort((a, b) => place(a) - place(b))
-        .map((key) => ({ key, title: organize.renameByName?.[key] || key }));
+    const told = (by, key) => (by && Object.hasOwn(by, key) ? by[key] : undefined); // a label may be called "constructor"
+    const place = (key) => told(organize.indexByName, key) ?? (key === "Value" ? 1e6 : 1e3);
+    const columns = keys.filter((key) => !told(organize.excludeByName, key)).sort((a, b) => place(a) - place(b))
+        .map((key) => ({ key, title: told(organize.renameByName, key) || key }));
     return { columns, rows };
 }
 

@@ -42,6 +42,8 @@ test("tables", () => {
     const { columns, rows } = table(panel, [{ target: {}, series: [{ labels: { a: "1", b: "2", job: "j" }, value: 3 }] }]);
     assert.deepEqual(columns.map(({ title }) => title), ["b", "a", "Count"]);
     assert.equal(rows[0].Value, 3);
+    const odd = table(panel, [{ target: {}, series: [{ labels: { constructor: "1", toString: "2" }, value: 3 }] }]);
+    assert.deepEqual(odd.columns.map(({ title }) => title), ["Count", "constructor", "toString"]);
     const own = overrides({ fieldConfig: { overrides: [{ matcher: { id: "byName", options: "Count" }, properties: [{ id: "unit", value: "s" }] }] } }, "Count");
     assert.deepEqual(own, { unit: "s" });
 });
