@@ -1,8 +1,8 @@
 // The rooms of the page, in the order of their names on top. To add one: a module beside this file, and a line here and in
 // console/meson.build.
 //
-// A room is { id, title, enter(place, path, page) → leave() }: `path` is what follows the room's id in the address, as parts;
-// `page` is { navigate(address), onRecolor(f) }.
+// A room is { id, title, enter(place, path, page, search) → leave() }: `path` is what follows the room's id in the address, as
+// parts, `search` what follows a "?" there; `page` is { onRecolor(f) }: f is called when the theme has changed.
 
 import { dashboards } from "./dashboards.js";
 import { alerts } from "./alerts.js";
