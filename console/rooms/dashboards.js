@@ -10,6 +10,7 @@ import { load, scope, shown } from "../lib/variables.js";
 import { flatten, Panel, still } from "../panel.js";
 
 const REFRESHES = ["off", "5s", "15s", "30s", "1m", "5m"];
+const REFRESH_LEAST_MS = 1000; // whatever an address says
 const AHEAD = "300px"; // panels this near to the view are drawn before they are seen
 
 async function json(path) {
@@ -173,7 +174,7 @@ class Board {
             zoom: (from, to) => this.zoom(from, to), reset: () => this.reset(),
         };
         this.seen.forEach((panel) => this.refreshPanel(panel));
-        this.schedule(parseDuration(this.every));
+        this.schedule(Math.max(REFRESH_LEAST_MS, parseDuration(this.every)));
     }
 
     refreshPanel(panel) {

@@ -85,3 +85,23 @@ test("variables come with the first refresh that Prometheus answers", async () =
     assert.equal(asked, before + 1);
     leave();
 });
+
+test("no address makes it refresh without a pause", async () => {
+    const { dashboards } = await import("../../console/rooms/dashboards.js");
+    const { setTimeout: before } = globalThis, pauses = [];
+    globalThis.fetch = async (path) => ({ ok: true, status: 200,
+        json: async () => (path === "/api/dashboards" ? [BOARD] : path.startsWith("/api/dashboards/") ? BOARD
+            : { status: "success", data: path.includes("/label/") ? [] : { result: [] } }) });
+    globalThis.setTimeout = (_, ms) => pauses.push(ms);
+    try {
+        for (const every of ["0s", "5s"]) {
+            const count = pauses.length;
+            const leave = dashboards.enter(new Element("main"), [], { onRecolor() {} }, `refresh=${every}`);
+            await until("no next refresh", () => pauses.length > count);
+            leave();
+        }
+    } finally {
+        globalThis.setTimeout = before;
+    }
+    assert.deepEqual(pauses, [1000, 5000]);
+});
