@@ -137,6 +137,9 @@ int agent_ask(struct job *job, const struct signature *signature, const json_t *
 // failed too.
 bool verifier_ask(const struct job *job, const struct signature *signature, struct verdict *verdict,
                   json_t **ret);
+// Adds the model's verdict, in its own word and with what it found wrong, to the verifier's note; whether it is below the
+// verifier's own, and so the one that counts.
+bool verifier_lower(struct verdict *verdict, double factor, const char *word, const char *issue);
 
 // The captions' inputs for the model, for signature_captions. A new reference; NULL without memory.
 json_t *brief_inputs(const struct job *job);

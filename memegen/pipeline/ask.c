@@ -72,3 +72,16 @@ bool verifier_ask(const struct job *job, const struct signature *signature, stru
     }
     return false;
 }
+
+bool verifier_lower(struct verdict *verdict, double factor, const char *word, const char *issue)
+{
+    char note[MEME_NOTE_BYTES];
+    words_copy(note, sizeof(note), verdict->result.note);
+    agent_note(&verdict->result, "%.120s The model: %s%s%.100s", note, word,
+               factor < 1 ? ": " : ".", factor < 1 ? issue : "");
+    if (factor >= verdict->factor) {
+        return false;
+    }
+    verdict->factor = factor;
+    return true;
+}

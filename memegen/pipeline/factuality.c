@@ -43,7 +43,6 @@ static unsigned mend(const struct claims *claims, char caption[MEME_CAPTION_BYTE
 static void ask_model(const struct job *job, struct verdict *ret)
 {
     json_t *outputs;
-    char note[MEME_NOTE_BYTES];
     if (!verifier_ask(job, &signature_factuality, ret, &outputs)) {
         return;
     }
@@ -52,11 +51,7 @@ static void ask_model(const struct job *job, struct verdict *ret)
     double factor = strcmp(verdict, "accurate") == 0     ? 1
                     : strcmp(verdict, "few_issues") == 0 ? 0.7
                                                          : 0.3;
-    words_copy(note, sizeof(note), ret->result.note);
-    agent_note(&ret->result, "%.120s The model: %s%s%.100s", note, verdict, factor < 1 ? ": " : ".",
-               factor < 1 ? issue : "");
-    if (factor < ret->factor) {
-        ret->factor = factor;
+    if (verifier_lower(ret, factor, verdict, issue)) {
         int n = snprintf(ret->wanting, sizeof(ret->wanting), "The facts are wrong: ");
         words_clean(ret->wanting + n, sizeof(ret->wanting) - (size_t)n, issue);
     }

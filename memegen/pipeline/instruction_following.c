@@ -90,7 +90,6 @@ static void check_lengths(const struct job *job, struct verdict *ret, struct fau
 static void ask_model(const struct job *job, struct verdict *ret)
 {
     json_t *outputs;
-    char note[MEME_NOTE_BYTES];
     if (!verifier_ask(job, &signature_instruction_following, ret, &outputs)) {
         return;
     }
@@ -99,11 +98,7 @@ static void ask_model(const struct job *job, struct verdict *ret)
     double factor = strcmp(verdict, "followed") == 0 ? 1
                     : strcmp(verdict, "mostly") == 0 ? 0.8
                                                      : 0.5;
-    words_copy(note, sizeof(note), ret->result.note);
-    agent_note(&ret->result, "%.120s The model: %s%s%.100s", note, verdict, factor < 1 ? ": " : ".",
-               factor < 1 ? issue : "");
-    if (factor < ret->factor) {
-        ret->factor = factor;
+    if (verifier_lower(ret, factor, verdict, issue)) {
         words_clean(ret->wanting, sizeof(ret->wanting), issue);
     }
     json_decref(outputs);

@@ -11,7 +11,7 @@
 // Longest string of a field in bytes (signals cut it at a character), and longest key of a bound
 // one. Event names and other keys are the program's own: only the line bounds them.
 #define SPY__FIELD_STR_MAX 8192
-#define SPY__NAME_MAX 128
+#define SPY__KEY_MAX 128
 
 // Levels of a record are SPY_LEVEL_DEBUG to SPY_LEVEL_ERROR; arrays by level have this many
 // elements.

@@ -269,7 +269,7 @@ static struct spy__bound *bound_copy(const char *key, const struct spy_field *ad
 
 static bool can_bind(const struct spy_field *field)
 {
-    return field->key && field->key[0] && strlen(field->key) <= SPY__NAME_MAX &&
+    return field->key && field->key[0] && strlen(field->key) <= SPY__KEY_MAX &&
            field->type > SPY_FIELD_NONE && field->type <= SPY_FIELD_STR;
 }
 
