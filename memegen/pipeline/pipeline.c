@@ -20,25 +20,29 @@
 #define VERIFIER_THREADS_MAX 32
 #define VERIFIER_THREADS_MAX_LLM 128
 
-void agent_note(struct agent_result *result, const char *format, ...)
+__attribute__((format(printf, 2, 0))) static void set_note(struct agent_result *result,
+                                                           const char *format, va_list args)
 {
     char text[1024];
-    va_list args;
-    va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
     // "%.100s" may cut a character: what is left of it goes.
     words_clean(result->note, sizeof(result->note), text);
 }
 
-void agent_fail(struct agent_result *result, const char *error_type, const char *format, ...)
+void agent_note(struct agent_result *result, const char *format, ...)
 {
-    char text[1024];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    set_note(result, format, args);
     va_end(args);
-    words_clean(result->note, sizeof(result->note), text);
+}
+
+void agent_fail(struct agent_result *result, const char *error_type, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    set_note(result, format, args);
+    va_end(args);
     result->error_type = error_type;
 }
 
