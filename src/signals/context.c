@@ -16,9 +16,9 @@
 #include "base/random.h"
 #include "base/utf8.h"
 #include "metrics/dropped.h"
+#include "record/mask.h"
 #include "record/record.h"
 #include "signals/context.h"
-#include "signals/redact.h"
 
 // Bound fields, with their keys and strings behind them in the same allocation. Immutable once
 // published.

@@ -8,10 +8,10 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "metrics/dropped.h"
+#include "record/mask.h"
 #include "record/pump.h"
 #include "signals/context.h"
 #include "signals/log.h"
-#include "signals/redact.h"
 #include "spyglass/metrics.h"
 
 int spy__log_level = SPY_LEVEL_INFO; // atomic, relaxed: a change is seen soon

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "signals/redact.h"
+#include "record/mask.h"
 
 static void secrets(void **state)
 {

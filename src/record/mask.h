@@ -1,6 +1,6 @@
 // Which fields hold secrets, by their keys.
-#ifndef SIGNALS_REDACT_H
-#define SIGNALS_REDACT_H
+#ifndef RECORD_MASK_H
+#define RECORD_MASK_H
 
 #include <stdbool.h>
 

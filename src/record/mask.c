@@ -2,7 +2,7 @@
 // api_key are one word. It runs for each field of each line: a key is walked once, and words are
 // tried only where their first letter stands.
 
-#include "signals/redact.h"
+#include "record/mask.h"
 
 #include <stddef.h>
 
