@@ -30,7 +30,7 @@ enum spy_field_type {
     SPY_FIELD_DOUBLE,
     SPY_FIELD_BOOL,
     SPY_FIELD_STR,
-    SPY_FIELD_ADDRS, /**< an array of code addresses: a stack, innermost first */
+    SPY_FIELD_ADDRS, /**< an array of return addresses: a stack, innermost first */
 };
 
 /** One typed field. Made by spy_int() and its kin; borrows its key and string for the call it is
@@ -93,8 +93,8 @@ static inline struct spy_field spy_str(const char *key, const char *s)
     f.value.s = s;
     return f;
 }
-/** A field with a stack of n code addresses, innermost first; written as an array of "0x…" strings.
- */
+/** A field with a stack of n return addresses, innermost first; written as an array of frames:
+ * objects with `address`, and function, file, line and module as far as they are known. */
 static inline struct spy_field spy_addrs(const char *key, const uintptr_t *addrs, size_t n)
 {
     struct spy_field f = { key, SPY_FIELD_ADDRS, n, { 0 } };

@@ -7,6 +7,7 @@
 #include "base/ids.h"
 #include "base/json.h"
 #include "base/number.h"
+#include "encode/log_stack.h"
 
 // SGR codes of ECMA-48: the sixteen colours that every terminal has.
 #define RESET "\x1b[0m"
@@ -82,7 +83,7 @@ static void put_text(struct spy__buf *out, const char *s, size_t n)
 static void put_value(struct spy__buf *out, const struct spy_field *field)
 {
     char number[SPY__NUMBER_MAX];
-    switch (field->type) {
+    switch ((int)field->type) {
     case SPY_FIELD_INT:
         spy__buf_put(out, number, spy__i64_print(number, field->value.i));
         break;
@@ -99,14 +100,8 @@ static void put_value(struct spy__buf *out, const struct spy_field *field)
         put_text(out, field->value.s, field->len);
         break;
     case SPY_FIELD_ADDRS:
-        spy__buf_putc(out, '[');
-        for (size_t i = 0; i < field->len; i++) {
-            if (i > 0) {
-                spy__buf_putc(out, ' ');
-            }
-            spy__buf_put(out, number, spy__address_print(number, field->value.addrs[i]));
-        }
-        spy__buf_putc(out, ']');
+    case SPY__FIELD_FRAMES:
+        spy__encode_stack_text(out, field);
         break;
     case SPY_FIELD_NONE:
         break;

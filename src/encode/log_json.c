@@ -6,6 +6,7 @@
 
 #include "base/ids.h"
 #include "base/json.h"
+#include "encode/log_stack.h"
 
 // Writes v in exactly n digits.
 static void digits(char *out, unsigned v, int n)
@@ -73,20 +74,9 @@ static void put_key(struct spy__json *j, const char *key)
     spy__json_keyn(j, own, n + 1);
 }
 
-// Addresses are strings: JSON's numbers are doubles to many readers, and lose their last bits.
-static void put_addrs(struct spy__json *j, const struct spy_field *field)
-{
-    spy__json_array(j);
-    for (size_t i = 0; i < field->len; i++) {
-        char text[18];
-        spy__json_strn(j, text, spy__address_print(text, field->value.addrs[i]));
-    }
-    spy__json_array_end(j);
-}
-
 static void put_value(struct spy__json *j, const struct spy_field *field)
 {
-    switch (field->type) {
+    switch ((int)field->type) {
     case SPY_FIELD_INT:
         spy__json_i64(j, field->value.i);
         break;
@@ -103,7 +93,9 @@ static void put_value(struct spy__json *j, const struct spy_field *field)
         spy__json_strn(j, field->value.s, field->len);
         break;
     case SPY_FIELD_ADDRS:
-        put_addrs(j, field);
+    case SPY__FIELD_FRAMES:
+        spy__encode_stack_json(j->out, field);
+        j->comma = true;
         break;
     case SPY_FIELD_NONE:
         spy__json_null(j);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "record/frame.h"
 #include "spyglass/log.h"
 
 // Longest string of a field in bytes (signals cut it at a character), and longest key of a bound

@@ -179,8 +179,8 @@ class Failures(Case):
         self.assertEqual((line["status_code"], line["error_type"]), (status, error_type))
         self.assertIn(message, line["error_message"])
         self.assertGreater(len(line["traceback"]), 0)
-        for address in line["traceback"]:
-            self.assertRegex(address, r"^0x[0-9a-f]+$")
+        for frame in line["traceback"]:
+            self.assertRegex(frame["address"], r"^0x[0-9a-f]+$")
         return answer
 
     def test_failures_are_500_with_an_id(self):

@@ -141,7 +141,7 @@ static void a_failure_is_500_with_its_cause(void **state)
     assert_true(number(line, "status_code") == 500);
     const json_t *traceback = json_object_get(line, "traceback");
     assert_true(json_array_size(traceback) > 0);
-    assert_memory_equal(json_string_value(json_array_get(traceback, 0)), "0x", 2);
+    assert_memory_equal(lines_str(json_array_get(traceback, 0), "address"), "0x", 2);
     json_decref(lines);
     assert_true(scrape_value(
                     "http_requests_total{method=\"GET\",route=\"unmatched\",status=\"500\"}") == 1);

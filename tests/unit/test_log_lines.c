@@ -84,7 +84,9 @@ static void json_whole(void **state)
         "\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\",\"span_id\":\"b7ad6b7169203331\","
         "\"i\":-9223372036854775808,\"u\":18446744073709551615,\"d\":0.25,\"nan\":null,\"yes\":"
         "true,"
-        "\"s\":\"a \\\"b\\\"\\n\\u001b[m\",\"traceback\":[\"0x55d0\",\"0x0\"]}\n");
+        "\"s\":\"a "
+        "\\\"b\\\"\\n\\u001b[m\",\"traceback\":[{\"address\":\"0x55d0\"},{\"address\":\"0x0\"}]}"
+        "\n");
 }
 
 static void json_smallest(void **state)
@@ -229,6 +231,89 @@ static void json_is_json_for_any_bytes(void **state)
     }
 }
 
+static const struct spy__frame frames[] = {
+    { .address = 0x5601,
+      .function = "draw_text",
+      .file = "memegen/render/text.c",
+      .line = 88,
+      .inlined = true,
+      .module = "memegen",
+      .build_id = "00ff" },
+    { .address = 0x5601, .function = "render", .module = "memegen", .build_id = "00ff" },
+    { .address = 0x7f01, .module = "libx.so.1", .build_id = "0a0b", .offset = 0x1f3c },
+    { .address = 0x7f02, .module = "liby.so.1", .offset = 0xfc },
+    { .address = 0x3 },
+};
+
+static const struct spy__record *with_stack(struct spy_field *field)
+{
+    static struct spy__record record;
+    record = (struct spy__record){ .level = SPY_LEVEL_INFO,
+                                   .correlation_id = "",
+                                   .event = "x",
+                                   .fields = field,
+                                   .field_count = 1 };
+    return &record;
+}
+
+static void a_stack_is_an_array_of_frames(void **state)
+{
+    (void)state;
+    struct spy_field field = spy__frames("traceback", frames, sizeof(frames) / sizeof(frames[0]));
+    spy__encode_log_json(&line, with_stack(&field), &bare);
+    assert_line(
+        "{\"timestamp\":\"1970-01-01T00:00:00.000000Z\",\"level\":\"info\",\"event\":\"x\","
+        "\"traceback\":[{\"function\":\"draw_text\",\"file\":\"memegen/render/text.c\",\"line\":88,"
+        "\"inlined\":true,\"address\":\"0x5601\",\"module\":\"memegen\"},"
+        "{\"function\":\"render\",\"address\":\"0x5601\",\"module\":\"memegen\"},"
+        "{\"address\":\"0x7f01\",\"module\":\"libx.so.1\",\"offset\":\"0x1f3c\",\"build_id\":"
+        "\"0a0b\"},"
+        "{\"address\":\"0x7f02\",\"module\":\"liby.so.1\",\"offset\":\"0xfc\"},"
+        "{\"address\":\"0x3\"}]}\n");
+    spy__encode_log_console(&line, with_stack(&field), &bare);
+    assert_line("00:00:00.000000 info  x  traceback=[draw_text(memegen/render/text.c:88) render "
+                "libx.so.1+0x1f3c liby.so.1+0xfc 0x3]\n");
+    field.len = 0;
+    spy__encode_log_json(&line, with_stack(&field), &bare);
+    assert_line("{\"timestamp\":\"1970-01-01T00:00:00.000000Z\",\"level\":\"info\",\"event\":\"x\","
+                "\"traceback\":[]}\n");
+}
+
+// Names come from files: they may be of any length and hold anything.
+static void names_of_frames_are_any_bytes(void **state)
+{
+    (void)state;
+    static char name[4000];
+    static struct spy__frame many[SPY__FRAMES_MAX];
+    struct spy_field field = spy__frames("traceback", many, SPY__FRAMES_MAX);
+    memset(name, 'x', sizeof(name) - 1);
+    memcpy(name, "\x1b[m\n\xff\"", 6);
+    for (size_t i = 0; i < SPY__FRAMES_MAX; i++) {
+        many[i] = (struct spy__frame){ .address = UINTPTR_MAX,
+                                       .function = i % 2 ? name : NULL,
+                                       .file = name,
+                                       .line = UINT32_MAX,
+                                       .inlined = true,
+                                       .module = name,
+                                       .build_id = name,
+                                       .offset = UINT64_MAX };
+    }
+    spy__encode_log_json(&line, with_stack(&field), &named);
+    assert_true(line.len < 100u << 10);
+    assert_ptr_equal(memchr(line.bytes, '\n', line.len), line.bytes + line.len - 1);
+    json_t *root = json_loadb(line.bytes, line.len, JSON_REJECT_DUPLICATES, NULL);
+    const json_t *first = json_array_get(json_object_get(root, "traceback"), 0);
+    assert_int_equal(json_array_size(json_object_get(root, "traceback")), SPY__FRAMES_MAX);
+    assert_memory_equal(json_string_value(json_object_get(first, "file")), "\x1b[m\n\xef\xbf\xbd\"",
+                        8);
+    json_decref(root);
+    spy__buf_reset(&line);
+    spy__encode_log_console(&line, with_stack(&field), &bare);
+    for (size_t i = 0; i + 1 < line.len; i++) {
+        assert_in_range(line.bytes[i], ' ', '~');
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +324,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(console_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(console_is_safe_to_print, set_up, tear_down),
         cmocka_unit_test_setup_teardown(json_is_json_for_any_bytes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stack_is_an_array_of_frames, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(names_of_frames_are_any_bytes, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
