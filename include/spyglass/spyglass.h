@@ -26,4 +26,6 @@
 
 #include "spyglass/http.h"
 
+#include "spyglass/uuid.h"
+
 #endif

@@ -22,7 +22,7 @@ CORE = ("base", "metrics", "record", "signals", "encode")
 
 # The public headers that the lowest folders may know: types that they store, not signals that they make.
 PUBLIC = {
-    "base": ("api.h",),
+    "base": ("api.h", "uuid.h"),
     "metrics": ("api.h", "metrics.h"),
     "record": ("api.h", "log.h", "options.h"),
     "encode": ("api.h", "log.h", "metrics.h", "options.h"),
