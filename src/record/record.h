@@ -28,6 +28,7 @@ struct spy__record {
     const char *module;             // NULL for none
     const struct spy_field *fields; // the context's bound ones first; secrets are masked already
     size_t field_count;             // at most SPY_FIELDS_MAX
+    uint64_t event_hi, event_lo;    // UUID of a product event
 };
 
 // A level's name in every format.

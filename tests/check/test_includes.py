@@ -15,7 +15,7 @@ EDGES = {
     "profile": ("base", "record", "metrics"),
     "encode": ("base", "record/record.h", "metrics/snapshot.h"),
     "deliver": ("base", "record/journal.h"),
-    "backends": ("base", "record/record.h", "encode", "deliver"),
+    "backends": ("base", "record/record.h", "record/wire.h", "encode", "deliver"),
     "serve": ("base", "metrics", "record", "signals", "encode", "profile"),
 }
 CORE = ("base", "metrics", "record", "signals", "encode")
@@ -25,7 +25,7 @@ PUBLIC = {
     "base": ("api.h", "uuid.h"),
     "metrics": ("api.h", "metrics.h"),
     "record": ("api.h", "log.h", "options.h"),
-    "encode": ("api.h", "log.h", "metrics.h", "options.h"),
+    "encode": ("api.h", "log.h", "metrics.h", "options.h", "uuid.h"),
 }
 
 # Outside src/: these see include/spyglass alone (and an adaptor's header), and what lies in their own top folder.

@@ -1,0 +1,189 @@
+// Rows of events: golden bytes for both tables, and validity for any bytes.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <math.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "base/random.h"
+#include "encode/clickhouse_rows.h"
+
+// 2024-02-29T23:59:58.123456789Z
+#define LEAP_NS UINT64_C(1709251198123456789)
+
+static const struct spy__rows_style current = { "memegen", "test", false },
+                                    old = { "memegen", "test", true }, bare;
+
+static struct spy__buf rows, scratch;
+
+static int set_up(void **state)
+{
+    (void)state;
+    spy__buf_init(&rows, 1u << 20);
+    spy__buf_init(&scratch, 1u << 20);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    spy__buf_done(&rows);
+    spy__buf_done(&scratch);
+    return 0;
+}
+
+static void assert_row(const struct spy__record *record, const struct spy__rows_style *style,
+                       const char *expected)
+{
+    spy__encode_clickhouse_row(&rows, record, style, &scratch);
+    assert_false(rows.failed);
+    spy__buf_putc(&rows, '\0');
+    assert_string_equal(rows.bytes, expected);
+    spy__buf_reset(&rows);
+}
+
+static const uintptr_t stack[] = { 0x55d0, 0 };
+
+static const struct spy_field every_type[] = {
+    { "template_id", SPY_FIELD_STR, 9, { .s = "a \"b\"\n\x1b[m" } },
+    { "i", SPY_FIELD_INT, 0, { .i = INT64_MIN } },
+    { "u", SPY_FIELD_UINT, 0, { .u = UINT64_MAX } },
+    { "d", SPY_FIELD_DOUBLE, 0, { .d = 0.25 } },
+    { "nan", SPY_FIELD_DOUBLE, 0, { .d = NAN } },
+    { "inf", SPY_FIELD_DOUBLE, 0, { .d = -INFINITY } },
+    { "yes", SPY_FIELD_BOOL, 0, { .b = true } },
+    { "bytes", SPY_FIELD_STR, 4, { .s = "\xff\xc3\xa9\0" } },
+    { "stack", SPY_FIELD_ADDRS, 2, { .addrs = stack } },
+    { "none", SPY_FIELD_NONE, 0, { 0 } },
+};
+
+static struct spy__record full(void)
+{
+    return (struct spy__record){
+        .level = SPY_LEVEL_INFO,
+        .time_ns = LEAP_NS,
+        .correlation_id = "c-1",
+        .trace_hi = 0x0af7651916cd43dd,
+        .trace_lo = 0x8448eb211c80319c,
+        .event = "meme_generated",
+        .fields = every_type,
+        .field_count = sizeof(every_type) / sizeof(every_type[0]),
+        .event_hi = 0x018df6e1c4db7000,
+        .event_lo = 0x8000000000000001,
+    };
+}
+
+static void whole(void **state)
+{
+    (void)state;
+    struct spy__record record = full();
+    assert_row(&record, &current,
+               "{\"event_id\":\"018df6e1-c4db-7000-8000-000000000001\","
+               "\"event_type\":\"meme_generated\",\"timestamp\":1709251198123456,"
+               "\"service\":\"memegen\",\"environment\":\"test\",\"correlation_id\":\"c-1\","
+               "\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\",\"properties\":{"
+               "\"template_id\":\"a \\\"b\\\"\\n\\u001b[m\",\"i\":-9223372036854775808,"
+               "\"u\":18446744073709551615,\"d\":0.25,\"nan\":null,\"inf\":null,\"yes\":true,"
+               "\"bytes\":\"\xef\xbf\xbd\xc3\xa9\\u0000\",\"stack\":[\"0x55d0\",\"0x0\"],"
+               "\"none\":null}}\n");
+}
+
+static void whole_for_old_servers(void **state)
+{
+    (void)state;
+    struct spy__record record = full();
+    record.field_count = 4;
+    const char *expected = "{\"event_id\":\"018df6e1-c4db-7000-8000-000000000001\","
+                           "\"event_type\":\"meme_generated\",\"timestamp\":1709251198,"
+                           "\"microsecond\":123456,"
+                           "\"service\":\"memegen\",\"environment\":\"test\","
+                           "\"correlation_id\":\"c-1\","
+                           "\"trace_id\":\"0af7651916cd43dd8448eb211c80319c\",\"properties\":\"{"
+                           "\\\"template_id\\\":\\\"a \\\\\\\"b\\\\\\\"\\\\n\\\\u001b[m\\\","
+                           "\\\"i\\\":-9223372036854775808,\\\"u\\\":18446744073709551615,"
+                           "\\\"d\\\":0.25}\"}\n";
+    assert_row(&record, &old, expected);
+    assert_row(&record, &old, expected); // scratch is used again
+}
+
+static void smallest(void **state)
+{
+    (void)state;
+    struct spy__record record = { .correlation_id = "", .event = "x" };
+    assert_row(&record, &bare,
+               "{\"event_id\":\"00000000-0000-0000-0000-000000000000\",\"event_type\":\"x\","
+               "\"timestamp\":0,\"service\":\"\",\"environment\":\"\",\"correlation_id\":\"\","
+               "\"trace_id\":\"\",\"properties\":{}}\n");
+}
+
+static void without_room(void **state)
+{
+    (void)state;
+    struct spy__record record = full();
+    for (size_t room = 0; room < 400; room += 7) {
+        char storage[400];
+        struct spy__buf small, big;
+        spy__buf_init_fixed(&small, storage, room);
+        spy__buf_init(&big, 1u << 20);
+        spy__encode_clickhouse_row(&small, &record, &old, &scratch);
+        assert_true(small.failed);
+        if (room < 150) { // less than its properties take
+            spy__buf_reset(&small);
+            spy__encode_clickhouse_row(&big, &record, &old, &small);
+            assert_true(big.failed);
+        }
+        spy__buf_done(&big);
+    }
+}
+
+// Any bytes in any place: each row is one line, and JSON; so is the text of an old row's properties.
+static void valid_for_any_bytes(void **state)
+{
+    (void)state;
+    spy__random_seed(1);
+    for (int round = 0; round < 3000; round++) {
+        char text[4][24];
+        for (size_t i = 0; i < 4; i++) {
+            for (size_t k = 0; k < sizeof(text[i]) - 1; k++) {
+                text[i][k] = (char)(spy__random_u64() % 255 + 1);
+            }
+            text[i][sizeof(text[i]) - 1] = '\0';
+        }
+        struct spy_field field = spy_strn(text[0], text[1], spy__random_u64() % sizeof(text[1]));
+        struct spy__record record = { .time_ns = spy__random_u64(),
+                                      .correlation_id = text[2],
+                                      .event = text[3],
+                                      .fields = &field,
+                                      .field_count = 1 };
+        const struct spy__rows_style *style = round % 2 ? &old : &current;
+        spy__encode_clickhouse_row(&rows, &record, style, &scratch);
+        assert_ptr_equal(memchr(rows.bytes, '\n', rows.len), rows.bytes + rows.len - 1);
+        json_t *row =
+            json_loadb(rows.bytes, rows.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+        assert_non_null(row);
+        const json_t *properties = json_object_get(row, "properties");
+        json_t *inner = round % 2 ? json_loadb(json_string_value(properties),
+                                               json_string_length(properties), JSON_ALLOW_NUL, NULL)
+                                  : json_deep_copy(properties);
+        assert_int_equal(json_object_size(inner), 1);
+        json_decref(inner);
+        json_decref(row);
+        spy__buf_reset(&rows);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whole),
+        cmocka_unit_test(whole_for_old_servers),
+        cmocka_unit_test(smallest),
+        cmocka_unit_test(without_room),
+        cmocka_unit_test(valid_for_any_bytes),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
