@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "record/sink.h"
+#include "record/stream.h"
 
 #define PERIOD_MS 10
 // So many periods without a line, and the pump sleeps until a caller wakes it: an idle host has no
@@ -36,7 +36,7 @@ struct batch {
 // One start of the pump: what its thread alone needs. The thread frees it.
 struct run {
     unsigned number;
-    struct spy__sink sink;
+    struct spy__stream sink;
     const struct spy__pump_options *options;
 };
 
@@ -58,7 +58,7 @@ static struct {
     pthread_t thread;
     bool stopping, urgent, asleep, stalled;
     bool child; // after fork(): no thread, child_sink is written by callers
-    struct spy__sink child_sink;
+    struct spy__stream child_sink;
 } pump = { .mu = PTHREAD_MUTEX_INITIALIZER };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -155,7 +155,7 @@ static bool write_batch(struct run *run)
     pump.urgent = false;
     pthread_cond_broadcast(&pump.moved); // there is room again
     pthread_mutex_unlock(&pump.mu);
-    size_t done = spy__sink_write(&run->sink, batch->bytes, batch->len, run_abandoned, run);
+    size_t done = spy__stream_write(&run->sink, batch->bytes, batch->len, run_abandoned, run);
     pthread_mutex_lock(&pump.mu);
     if (run_abandoned(run)) {
         free(batch);
@@ -252,7 +252,7 @@ int spy__pump_start(const struct spy__pump_options *options)
     }
     filling->len = filling->count = spare->len = spare->count = 0;
     *run = (struct run){ .options = options };
-    spy__sink_init(&run->sink, fd);
+    spy__stream_init(&run->sink, fd);
 
     pthread_mutex_lock(&pump.mu);
     run->number = ++pump.run;
@@ -302,12 +302,32 @@ static bool wait_for_room(const struct spy__pump_options *options, size_t n, boo
     return pump.options == options && has_room(n);
 }
 
+struct child_write {
+    const struct spy__buf *line;
+    uint64_t deadline_ns;
+    size_t done;
+};
+
+static bool past(void *arg)
+{
+    const struct child_write *w = arg;
+    return spy__monotonic_ns() >= w->deadline_ns;
+}
+
+static void write_guarded(void *arg)
+{
+    struct child_write *w = arg;
+    w->done = spy__stream_write(&pump.child_sink, w->line->bytes, w->line->len, past, w);
+}
+
 // A line of a forked child. Called with mu held; frees the caller of all else.
 static void write_in_child(const struct spy__pump_options *options, enum spy_level level,
                            const struct spy__buf *line)
 {
     unsigned wait_ms = pump.stalled ? 0 : options->full_wait_ms;
-    size_t done = spy__sink_write_host(&pump.child_sink, line->bytes, line->len, wait_ms);
+    struct child_write w = { line, spy__monotonic_ns() + (uint64_t)wait_ms * 1000000u, 0 };
+    spy__stream_guard(write_guarded, &w);
+    size_t done = w.done;
     pump.stalled = done < line->len;
     if (done == line->len) {
         uint64_t lines[SPY__LEVELS] = { 0 };

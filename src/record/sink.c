@@ -1,120 +1,162 @@
-// Writing to a descriptor that may be stuck; see the header.
+// One destination behind one set of verbs; see the header.
 
 #include "record/sink.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdint.h>
-#include <sys/stat.h>
-#include <time.h>
+#include <fcntl.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-
-#define POLL_MS 20
-
-void spy__sink_init(struct spy__sink *sink, int fd)
+int spy__sink_open(struct spy__sink *ret, const struct spy__sink_options *options)
 {
-    struct stat st;
-    *sink = (struct spy__sink){ .fd = fd };
-    sink->can_block = fstat(fd, &st) != 0 || !S_ISREG(st.st_mode);
+    struct spy__sink sink = { .kind = options->kind };
+    int err = 0, fd;
+    switch (options->kind) {
+    case SPY__SINK_FD:
+        fd = fcntl(options->fd, F_DUPFD_CLOEXEC, 3);
+        err = fd < 0 ? -errno : 0;
+        spy__stream_init(&sink.stream, fd);
+        break;
+    case SPY__SINK_FILE:
+        err = spy__log_file_open(&sink.file, &options->file);
+        break;
+    case SPY__SINK_SYSLOG:
+    case SPY__SINK_JOURNALD:
+        err = spy__syslog_open(&sink.syslog, options->socket, options->name,
+                               options->kind == SPY__SINK_JOURNALD);
+        break;
+    }
+    if (err == 0) {
+        *ret = sink;
+    }
+    return err;
 }
 
-// True once the descriptor takes bytes, or has an error to tell; false when give_up said so.
-static bool wait_writable(const struct spy__sink *sink, bool (*give_up)(void *), void *arg)
+void spy__sink_close(struct spy__sink *sink)
 {
-    struct pollfd p = { .fd = sink->fd, .events = POLLOUT };
-    for (;;) {
-        int n = poll(&p, 1, 0);
-        if (n == 0) {
-            if (give_up(arg)) {
-                return false;
-            }
-            n = poll(&p, 1, POLL_MS);
-        }
-        if (n > 0) {
-            return true;
-        }
-        if (n < 0 && errno != EINTR) {
-            return false;
-        }
+    switch (sink->kind) {
+    case SPY__SINK_FD:
+        close(sink->stream.fd);
+        break;
+    case SPY__SINK_FILE:
+        spy__log_file_close(&sink->file);
+        break;
+    case SPY__SINK_SYSLOG:
+    case SPY__SINK_JOURNALD:
+        spy__syslog_close(&sink->syslog);
+        break;
     }
 }
 
-// One write(2), repeated while it would block or was interrupted. Returns bytes, or 0 after an
-// error or give_up.
-static size_t write_some(const struct spy__sink *sink, const char *bytes, size_t n,
-                         bool (*give_up)(void *), void *arg)
+// Counts the records from `first` on that lie within the first `end` bytes of the batch. Returns the
+// first that does not.
+static unsigned count_until(const struct spy__batch *batch, unsigned first, size_t end,
+                            uint64_t written[SPY__LEVELS])
 {
-    // POSIX: a pipe that polls writable takes PIPE_BUF bytes at once.
-    size_t piece = sink->can_block && n > PIPE_BUF ? PIPE_BUF : n;
-    for (;;) {
-        if (sink->can_block && !wait_writable(sink, give_up, arg)) {
-            return 0;
-        }
-        ssize_t done = write(sink->fd, bytes, piece);
-        if (done > 0) {
-            return (size_t)done;
-        }
-        // EAGAIN: another process made the shared descriptor non-blocking.
-        if (done == 0 || (errno != EINTR && errno != EAGAIN)) {
-            return 0;
-        }
+    while (first < batch->count && batch->ends[first] <= end) {
+        written[batch->levels[first++]]++;
     }
+    return first;
 }
 
-size_t spy__sink_write(struct spy__sink *sink, const char *bytes, size_t n, bool (*give_up)(void *),
-                       void *arg)
+static unsigned write_stream(struct spy__stream *stream, const struct spy__batch *batch,
+                             bool (*give_up)(void *), void *arg, uint64_t written[SPY__LEVELS])
 {
-    if (sink->torn && write_some(sink, "\n", 1, give_up, arg) == 0) {
-        return 0;
+    size_t done = spy__stream_write(stream, batch->out.bytes, batch->out.len, give_up, arg);
+    return count_until(batch, 0, done, written);
+}
+
+// The bytes of the records from `first` on that fit into `room`; the first one always.
+static size_t fitting(const struct spy__batch *batch, unsigned first, uint64_t room)
+{
+    size_t begin = spy__batch_begin(batch, first);
+    if (batch->out.len - begin <= room) {
+        return batch->out.len - begin;
     }
-    sink->torn = false;
-    size_t done = 0;
-    while (done < n) {
-        size_t some = write_some(sink, bytes + done, n - done, give_up, arg);
-        if (some == 0) {
+    unsigned last = first;
+    while (last + 1 < batch->count && batch->ends[last + 1] - begin <= room) {
+        last++;
+    }
+    return batch->ends[last] - begin;
+}
+
+static unsigned write_file(struct spy__log_file *file, const struct spy__batch *batch,
+                           bool (*give_up)(void *), void *arg, uint64_t written[SPY__LEVELS])
+{
+    unsigned at = 0;
+    while (at < batch->count) {
+        size_t begin = spy__batch_begin(batch, at);
+        uint64_t room = spy__log_file_room(file, batch->ends[at] - begin);
+        size_t n = fitting(batch, at, room);
+        size_t done = spy__stream_write(&file->stream, batch->out.bytes + begin, n, give_up, arg);
+        at = count_until(batch, at, begin + done, written);
+        if (done < n) {
+            spy__log_file_untear(file);
             break;
         }
-        done += some;
     }
-    sink->torn = done > 0 && bytes[done - 1] != '\n';
-    return done;
+    return at;
 }
 
-static bool past(void *arg)
+// A line's newline is no part of a syslog datagram; it ends the last field of a journald entry.
+static unsigned send_all(struct spy__syslog *syslog, const struct spy__batch *batch,
+                         bool (*give_up)(void *), void *arg, uint64_t written[SPY__LEVELS])
 {
-    const uint64_t *deadline_ns = arg;
-    return spy__monotonic_ns() >= *deadline_ns;
-}
-
-size_t spy__sink_write_host(struct spy__sink *sink, const char *bytes, size_t n, unsigned wait_ms)
-{
-    // A signal raised by write(2) is the thread's own: blocked before, it is taken back after,
-    // unless the host had one pending of its own.
-    sigset_t ours, before, old, now;
-    sigemptyset(&ours);
-    sigaddset(&ours, SIGPIPE);
-    sigaddset(&ours, SIGXFSZ);
-    pthread_sigmask(SIG_BLOCK, &ours, &old);
-    sigpending(&before);
-
-    uint64_t deadline_ns = spy__monotonic_ns() + (uint64_t)wait_ms * 1000000u;
-    size_t done = spy__sink_write(sink, bytes, n, past, &deadline_ns);
-
-    sigpending(&now);
-    const int signals[] = { SIGPIPE, SIGXFSZ };
-    for (size_t i = 0; i < 2; i++) {
-        if (sigismember(&now, signals[i]) && !sigismember(&before, signals[i])) {
-            sigset_t one;
-            sigemptyset(&one);
-            sigaddset(&one, signals[i]);
-            sigtimedwait(&one, NULL, &(struct timespec){ 0 });
+    unsigned sent = 0;
+    int error = 0;
+    for (unsigned i = 0; i < batch->count && error != ETIMEDOUT; i++) {
+        size_t begin = spy__batch_begin(batch, i), n = batch->ends[i] - begin;
+        if (spy__syslog_send(syslog, batch->out.bytes + begin, n - !syslog->journald, give_up,
+                             arg)) {
+            written[batch->levels[i]]++;
+            sent++;
+        } else {
+            error = syslog->error;
         }
     }
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return done;
+    syslog->error = error;
+    return sent;
+}
+
+unsigned spy__sink_write(struct spy__sink *sink, const struct spy__batch *batch,
+                         bool (*give_up)(void *), void *arg, uint64_t written[SPY__LEVELS])
+{
+    switch (sink->kind) {
+    case SPY__SINK_FD:
+        return write_stream(&sink->stream, batch, give_up, arg, written);
+    case SPY__SINK_FILE:
+        return write_file(&sink->file, batch, give_up, arg, written);
+    default:
+        return send_all(&sink->syslog, batch, give_up, arg, written);
+    }
+}
+
+int spy__sink_error(const struct spy__sink *sink)
+{
+    switch (sink->kind) {
+    case SPY__SINK_FD:
+        return sink->stream.error;
+    case SPY__SINK_FILE:
+        return sink->file.stream.error;
+    default:
+        return sink->syslog.error;
+    }
+}
+
+int spy__sink_file_error(const struct spy__sink *sink)
+{
+    return sink->kind == SPY__SINK_FILE ? sink->file.error : 0;
+}
+
+void spy__sink_reopen(struct spy__sink *sink)
+{
+    if (sink->kind == SPY__SINK_FILE) {
+        spy__log_file_reopen(&sink->file);
+    }
+}
+
+void spy__sink_cut(struct spy__sink *sink)
+{
+    if (sink->kind == SPY__SINK_FILE) {
+        (void)spy__log_file_cut(&sink->file);
+    }
 }

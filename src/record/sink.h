@@ -1,31 +1,69 @@
-// A file descriptor that lines are written to, without being stuck in it.
+// The log's destination: a descriptor that the host has, a file of our own, or the system's logger.
 //
-// The descriptor may be shared with other processes (stdout), so it is never made non-blocking;
-// where it can block (a pipe, a socket, a terminal) it is polled first, and written in pieces that
-// a writable pipe takes whole. Not for use by two threads at a time.
+// Threads: one at a time.
 #ifndef RECORD_SINK_H
 #define RECORD_SINK_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-struct spy__sink {
-    int fd;
-    bool can_block; // anything but a regular file
-    bool torn; // the last thing written was a part of a line: a newline goes before the next one
+#include "record/batch.h"
+#include "record/log_file.h"
+#include "record/syslog.h"
+
+enum spy__sink_kind {
+    SPY__SINK_FD,
+    SPY__SINK_FILE,
+    SPY__SINK_SYSLOG,
+    SPY__SINK_JOURNALD,
 };
 
-// Borrows fd, which is open for writing.
-void spy__sink_init(struct spy__sink *sink, int fd);
+// Borrowed, with its strings, for as long as the sink is open.
+struct spy__sink_options {
+    enum spy__sink_kind kind;
+    int fd;                            // SPY__SINK_FD: duplicated
+    struct spy__log_file_options file; // SPY__SINK_FILE
+    const char *socket;                // the loggers: path of the socket
+    const char *name;                  // the loggers: of the program
+};
 
-// Writes whole lines. Returns how many of the n bytes were written: less than n after an error, or
-// once give_up(arg) said so. give_up is asked every 20 ms while the descriptor takes nothing. The
-// calling thread must have SIGPIPE and SIGXFSZ blocked.
-size_t spy__sink_write(struct spy__sink *sink, const char *bytes, size_t n, bool (*give_up)(void *),
-                       void *arg);
+struct spy__sink {
+    enum spy__sink_kind kind;
+    union {
+        struct spy__stream stream;
+        struct spy__log_file file;
+        struct spy__syslog syslog;
+    };
+};
 
-// As above for a thread of the host, whose signals are as it likes them; waits at most wait_ms for
-// a stuck descriptor.
-size_t spy__sink_write_host(struct spy__sink *sink, const char *bytes, size_t n, unsigned wait_ms);
+// Returns 0, -EBADF, or the negative errno of what could not be opened.
+int spy__sink_open(struct spy__sink *ret, const struct spy__sink_options *options);
+void spy__sink_close(struct spy__sink *sink);
+
+// Appends what the destination wants before the record's line.
+static inline void spy__sink_head(struct spy__sink *sink, struct spy__buf *out,
+                                  const struct spy__record *record)
+{
+    if (sink->kind >= SPY__SINK_SYSLOG) {
+        spy__syslog_head(&sink->syslog, out, record);
+    }
+}
+
+// Writes the batch; give_up(arg) is asked every 20 ms while the destination takes nothing. Adds to
+// `written` the records that reached it, by level, and returns how many. The calling thread must
+// have SIGPIPE and SIGXFSZ blocked.
+unsigned spy__sink_write(struct spy__sink *sink, const struct spy__batch *batch,
+                         bool (*give_up)(void *), void *arg, uint64_t written[SPY__LEVELS]);
+
+// errno of what the last write could not do, 0 where it was fine; ETIMEDOUT: given up.
+int spy__sink_error(const struct spy__sink *sink);
+// errno of a rotation or a reopening that fails, 0 where there is none: lines go on to the old file.
+int spy__sink_file_error(const struct spy__sink *sink);
+
+// Opens a log file by its name again; nothing for others.
+void spy__sink_reopen(struct spy__sink *sink);
+// Cuts a torn last line off a log file of ours; nothing for others.
+void spy__sink_cut(struct spy__sink *sink);
 
 #endif
