@@ -1,5 +1,5 @@
-// The headers that a stranger sends: traceparent and X-Correlation-ID. What is taken must print
-// back the same.
+// The ids that a stranger sends: traceparent, sentry-trace and X-Correlation-ID. What is taken must
+// print back the same.
 
 #include "base/ids.h"
 
@@ -18,6 +18,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (size < SPY__TRACEPARENT_LEN || memcmp(back + 3, data + 3, 49) != 0 ||
             (t.trace_hi | t.trace_lo) == 0 || t.parent_id == 0 ||
             !spy__traceparent_parse(&again, back, SPY__TRACEPARENT_LEN)) {
+            abort();
+        }
+    }
+    if (spy__sentry_trace_parse(&t, (const char *)data, size)) {
+        char back[SPY__SENTRY_TRACE_LEN + 1];
+        spy__sentry_trace_print(back, &t);
+        if (strlen(back) != size || memcmp(back, data, size) != 0 || t.parent_id == 0) {
             abort();
         }
     }

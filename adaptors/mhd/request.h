@@ -51,6 +51,17 @@ struct spy_mhd_request {
     char path[];      // raw, without the query
 };
 
+// incoming.c
+//
+// What the headers say of who calls. Borrows from the connection, and owns what had to be joined.
+struct mhd_incoming {
+    struct spy_incoming ids;
+    char *tracestate, *baggage;
+    bool lost; // there was no memory to join one
+};
+void mhd_incoming_read(struct mhd_incoming *ret, struct MHD_Connection *connection);
+void mhd_incoming_done(struct mhd_incoming *incoming);
+
 // answer.c
 //
 // Answers with an error of the adaptor's own.

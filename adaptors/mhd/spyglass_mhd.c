@@ -42,44 +42,27 @@ static void *on_uri(void *arg, const char *uri, struct MHD_Connection *connectio
     return request;
 }
 
-struct header_count {
-    const char *name;
-    const char *value;
-    unsigned seen;
-};
-
-static enum MHD_Result count_header(void *arg, enum MHD_ValueKind kind, const char *name,
-                                    const char *value)
-{
-    struct header_count *count = arg;
-    (void)kind;
-    if (strcasecmp(name, count->name) == 0) {
-        count->seen++;
-        count->value = value;
-    }
-    return MHD_YES;
-}
-
-// A header that must not be sent twice: NULL where it is, for then nobody can say which one is
-// meant.
-static const char *header_once(struct MHD_Connection *connection, const char *name)
-{
-    struct header_count count = { .name = name };
-    MHD_get_connection_values(connection, MHD_HEADER_KIND, count_header, &count);
-    return count.seen == 1 ? count.value : NULL;
-}
-
 static void begin(struct spy_mhd_request *request, const char *method)
 {
     struct spy_mhd *app = request->app;
     request->begun = true;
     request->method = method;
     request->deadline_ns = now_ns() + app->options.receive_timeout_ms * UINT64_C(1000000);
-    request->http = spy_http_begin(&(struct spy_http_request){
-        .method = method,
-        .path = request->path,
-        .correlation_id = header_once(request->connection, "X-Correlation-ID"),
-        .traceparent = header_once(request->connection, "traceparent") });
+    struct mhd_incoming incoming;
+    mhd_incoming_read(&incoming, request->connection);
+    const struct spy_incoming *ids = &incoming.ids;
+    request->http =
+        spy_http_begin(&(struct spy_http_request){ .method = method,
+                                                   .path = request->path,
+                                                   .correlation_id = ids->correlation_id,
+                                                   .traceparent = ids->traceparent,
+                                                   .tracestate = ids->tracestate,
+                                                   .baggage = ids->baggage,
+                                                   .sentry_trace = ids->sentry_trace });
+    if (incoming.lost) {
+        spy_warn("headers_lost", spy_str("reason", "no memory to join tracestate or baggage"));
+    }
+    mhd_incoming_done(&incoming);
     spy_http_leave(request->http);
     pthread_mutex_lock(&app->mu);
     app->live++;

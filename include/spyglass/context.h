@@ -25,6 +25,11 @@ SPY_BEGIN_DECLS
 #define SPY_SPAN_ID_LEN 16
 /** Length of a W3C traceparent of version 00, without the NUL. */
 #define SPY_TRACEPARENT_LEN 55
+/** Longest sentry-trace, without the NUL. */
+#define SPY_SENTRY_TRACE_LEN 51
+/** Longest tracestate and baggage that are passed on, without the NUL. */
+#define SPY_TRACESTATE_MAX 8192
+#define SPY_BAGGAGE_MAX 8192
 /** Most fields bound at once, and the longest bound string; more are dropped and counted, a longer
  * one is cut. */
 #define SPY_BOUND_MAX 16
@@ -73,6 +78,25 @@ SPY_API void spy_context_release(struct spy_context *ctx);
 SPY_API struct spy_context_scope spy_context_begin(const char *correlation_id,
                                                    const char *traceparent);
 
+/** What a caller sent along with a request, as it came: any bytes. NULL where absent. */
+struct spy_incoming {
+    const char *correlation_id; /**< X-Correlation-ID */
+    /** W3C Trace Context. A header that came twice is none: pass NULL. */
+    const char *traceparent;
+    /** W3C Trace Context; several headers are joined by commas (RFC 9110, section 5.3). Without a
+     * valid traceparent it is left out, and where one member is invalid, or there are more than 32.
+     */
+    const char *tracestate;
+    /** W3C Baggage; several headers are joined by commas. A member that is invalid is left out, and
+     * what is more than 64 members or SPY_BAGGAGE_MAX. */
+    const char *baggage;
+    /** Sentry's; counts where there is no valid traceparent. One that came twice is none. */
+    const char *sentry_trace;
+};
+
+/** As spy_context_begin(), with all that came. Copies what it keeps. Threads: any. */
+SPY_API struct spy_context_scope spy_context_continue(const struct spy_incoming *incoming);
+
 /** This thread's correlation id, "" where there is none. Returns a string valid until the context
  * changes. */
 SPY_API const char *spy_correlation_id(void);
@@ -88,6 +112,33 @@ SPY_API void spy_span_id(char ret[SPY_SPAN_ID_LEN + 1]);
  * is the innermost span; outside of all spans, an id made up for this call.
  */
 SPY_API void spy_traceparent(char ret[SPY_TRACEPARENT_LEN + 1]);
+
+/** As spy_traceparent(), the sentry-trace; without a decision at its end where nobody has made one.
+ */
+SPY_API void spy_sentry_trace(char ret[SPY_SENTRY_TRACE_LEN + 1]);
+
+/** The tracestate to send with an outgoing call, "" where there is none. Returns a string valid
+ * until the context changes. */
+SPY_API const char *spy_tracestate(void);
+
+/** As spy_tracestate(), the baggage. */
+SPY_API const char *spy_baggage(void);
+
+/**
+ * Reads a member of the baggage that came in: its value, percent-decoded, as UTF-8 with a NUL, cut
+ * at a character where ret_size is short. Returns the length of the whole value, or -1 where there
+ * is no such member; ret is then "". Threads: any.
+ */
+SPY_API long spy_baggage_get(char *ret, size_t ret_size, const char *key);
+
+/**
+ * Calls add(arg, name, value) for each header that an outgoing call should carry: traceparent,
+ * sentry-trace, tracestate, baggage and X-Correlation-ID, as far as there are any; all name the same
+ * parent. Without a context it calls nothing. The strings live for the call. Threads: any.
+ *
+ * Baggage is the caller's own words: leave it out where it must not leave your system.
+ */
+SPY_API void spy_propagate(void (*add)(void *arg, const char *name, const char *value), void *arg);
 
 /**
  * Adds a field to every record made under this context from here on, in this thread and in contexts

@@ -34,8 +34,11 @@ struct spy_http_request {
     const char *method; /**< a method that is none of RFC 9110's or PATCH is counted as `other` */
     const char *path;   /**< raw; logged (query left out), never a label */
     const char *correlation_id; /**< X-Correlation-ID */
-    const char *traceparent;    /**< W3C; a host that sees the header twice passes NULL */
-    uint64_t body_bytes;        /**< of the request, where known */
+    const char *traceparent;    /**< this and the three below: as in struct spy_incoming */
+    const char *tracestate;
+    const char *baggage;
+    const char *sentry_trace;
+    uint64_t body_bytes; /**< of the request, where known */
 };
 
 /**

@@ -132,44 +132,59 @@ static void read_answer(struct openai *openai, const struct llm_question *questi
     }
 }
 
+#define HEADERS_MAX 16
+
+// The headers of a call.
+struct header_list {
+    const char *lines[HEADERS_MAX + 1]; // NULL-ended
+    size_t count;
+    char *owned[HEADERS_MAX];
+    size_t owned_count;
+};
+
+// What spy_propagate() gives. One for which there is no memory is left out: so is the call, then.
+static void add_header(void *arg, const char *name, const char *value)
+{
+    struct header_list *list = arg;
+    char *line = NULL;
+    if (list->count < HEADERS_MAX && asprintf(&line, "%s: %s", name, value) >= 0) {
+        list->owned[list->owned_count++] = line;
+        list->lines[list->count++] = line;
+    }
+}
+
+static void free_headers(struct header_list *list)
+{
+    for (size_t i = 0; i < list->owned_count; i++) {
+        free(list->owned[i]);
+    }
+}
+
 // One HTTP call, a telemetry_external operation. timeout_ms: what is left of the question's time.
 static void make_call(struct openai *openai, const struct llm_question *question, struct call *call,
                       int64_t timeout_ms)
 {
     const struct openai_options *options = &openai->options;
-    char traceparent[16 + SPY_TRACEPARENT_LEN] = "traceparent: ";
-    char correlation[32 + SPY_CORRELATION_MAX] = "";
-    const char *headers[] = { "Content-Type: application/json",
-                              "Accept: application/json",
-                              "User-Agent: memegen/" SPYGLASS_VERSION,
-                              "Expect:",
-                              NULL,
-                              NULL,
-                              NULL,
-                              NULL };
-    size_t n = 4;
+    struct header_list headers = { .lines = { "Content-Type: application/json",
+                                              "Accept: application/json",
+                                              "User-Agent: memegen/" SPYGLASS_VERSION, "Expect:" },
+                                   .count = 4 };
     struct http_answer answer;
     struct spy_span span = spy_begin(&telemetry_external, "llm", "chat_completion");
     if (openai->authorization) {
-        headers[n++] = openai->authorization;
+        headers.lines[headers.count++] = openai->authorization;
     }
-    spy_traceparent(traceparent + strlen("traceparent: "));
-    if (traceparent[strlen("traceparent: ")]) {
-        headers[n++] = traceparent;
-    }
-    if (spy_correlation_id()[0]) {
-        snprintf(correlation, sizeof(correlation), "X-Correlation-ID: %s", spy_correlation_id());
-        headers[n] = correlation;
-    }
+    spy_propagate(add_header, &headers);
     int64_t attempt_ms = timeout_ms < options->attempt_ms ? timeout_ms : options->attempt_ms;
     openai->world.post(openai->world.arg,
                        &(struct http_request){ .url = openai->url,
-                                               .headers = headers,
+                                               .headers = headers.lines,
                                                .body = call->body,
                                                .connect_ms = options->connect_ms,
                                                .attempt_ms = (unsigned)attempt_ms,
                                                .answer_max = CHAT_BYTES_MAX },
                        &answer);
+    free_headers(&headers);
     read_answer(openai, question, call, &answer);
     http_answer_done(&answer);
     spy_end(&span, call->error_type ? spy_failure(call->error_type, call->message) : SPY_SUCCESS);

@@ -44,6 +44,9 @@ static bool hex_read(uint64_t *ret, const char *s, size_t n)
     return true;
 }
 
+// https://www.w3.org/TR/trace-context-2/#trace-flags
+enum { FLAG_SAMPLED = 1, FLAG_RANDOM = 2 };
+
 bool spy__traceparent_parse(struct spy__traceparent *ret, const char *s, size_t n)
 {
     // "vv-tttttttttttttttttttttttttttttttt-pppppppppppppppp-ff"
@@ -62,7 +65,11 @@ bool spy__traceparent_parse(struct spy__traceparent *ret, const char *s, size_t 
     if (n > SPY__TRACEPARENT_LEN && (version == 0 || s[SPY__TRACEPARENT_LEN] != '-')) {
         return false;
     }
-    *ret = (struct spy__traceparent){ trace_hi, trace_lo, parent, (flags & 1) != 0 };
+    *ret = (struct spy__traceparent){ .trace_hi = trace_hi,
+                                      .trace_lo = trace_lo,
+                                      .parent_id = parent,
+                                      .sampled = (flags & FLAG_SAMPLED) != 0,
+                                      .random = (flags & FLAG_RANDOM) != 0 };
     return true;
 }
 
@@ -73,7 +80,40 @@ void spy__traceparent_print(char ret[SPY__TRACEPARENT_LEN + 1], const struct spy
     spy__hex_u64(ret + 19, t->trace_lo);
     ret[35] = '-';
     spy__hex_u64(ret + 36, t->parent_id);
-    memcpy(ret + 52, t->sampled ? "-01" : "-00", 4);
+    memcpy(ret + 52, "-0", 2);
+    ret[54] = (char)('0' + (t->sampled ? FLAG_SAMPLED : 0) + (t->random ? FLAG_RANDOM : 0));
+    ret[SPY__TRACEPARENT_LEN] = '\0';
+}
+
+bool spy__sentry_trace_parse(struct spy__traceparent *ret, const char *s, size_t n)
+{
+    // "tttttttttttttttttttttttttttttttt-pppppppppppppppp-d"
+    uint64_t trace_hi, trace_lo, parent;
+    bool decided = n == SPY__SENTRY_TRACE_LEN;
+    if ((!decided && n != SPY__SENTRY_TRACE_LEN - 2) || s[32] != '-' ||
+        !hex_read(&trace_hi, s, 16) || !hex_read(&trace_lo, s + 16, 16) ||
+        !hex_read(&parent, s + 33, 16) || (trace_hi | trace_lo) == 0 || parent == 0) {
+        return false;
+    }
+    if (decided && (s[49] != '-' || (s[50] != '0' && s[50] != '1'))) {
+        return false;
+    }
+    // Where nobody decided, we may record it: that is what traceparent then says.
+    *ret = (struct spy__traceparent){ .trace_hi = trace_hi,
+                                      .trace_lo = trace_lo,
+                                      .parent_id = parent,
+                                      .sampled = !decided || s[50] == '1',
+                                      .deferred = !decided };
+    return true;
+}
+
+void spy__sentry_trace_print(char ret[SPY__SENTRY_TRACE_LEN + 1], const struct spy__traceparent *t)
+{
+    spy__hex_u64(ret, t->trace_hi);
+    spy__hex_u64(ret + 16, t->trace_lo);
+    ret[32] = '-';
+    spy__hex_u64(ret + 33, t->parent_id);
+    memcpy(ret + 49, t->deferred ? "" : t->sampled ? "-1" : "-0", t->deferred ? 1 : 3);
 }
 
 bool spy__correlation_valid(const char *s)

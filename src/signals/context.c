@@ -2,7 +2,8 @@
 // under (who), the bound fields, and the innermost span. The first two point to immutable objects
 // counted by reference, so attach and detach only move pointers, and a record reads them with no
 // lock. Binding a field makes a new object; capturing makes one where the words have moved away
-// from what the context holds.
+// from what the context holds. What came with a request to be passed on (tracestate, baggage) is a
+// third such object, shared by all contexts of that request.
 //
 // Memory order: a reference is added relaxed (who adds holds one), and given up with release; the
 // last one acquires, so that all reads of the object happen before it is freed.
@@ -14,6 +15,7 @@
 
 #include "base/ids.h"
 #include "base/random.h"
+#include "base/trace_lists.h"
 #include "base/utf8.h"
 #include "metrics/dropped.h"
 #include "record/mask.h"
@@ -28,12 +30,23 @@ struct spy__bound {
     struct spy_field fields[];
 };
 
+// The longest header that is looked at: no list that may be passed on is longer.
+#define INCOMING_BYTES_MAX (64u << 10)
+
+// The lists of a request, each with a NUL behind it. Immutable.
+struct carried {
+    unsigned refs; // atomic
+    size_t tracestate_len, baggage_len;
+    char text[]; // the tracestate, then the baggage
+};
+
 struct spy_context {
     unsigned refs; // atomic; all below is const after new
-    bool sampled;
+    bool sampled, random, deferred;
     uint64_t trace_hi, trace_lo;
     uint64_t span_id;
     struct spy__bound *bound; // a reference, or NULL
+    struct carried *carried;  // a reference, or NULL where there is nothing to pass on
     char correlation_id[SPY_CORRELATION_MAX + 1];
 };
 
@@ -58,6 +71,21 @@ static void bound_unref(struct spy__bound *bound)
     }
 }
 
+static struct carried *carried_ref(struct carried *carried)
+{
+    if (carried) {
+        __atomic_fetch_add(&carried->refs, 1, __ATOMIC_RELAXED);
+    }
+    return carried;
+}
+
+static void carried_unref(struct carried *carried)
+{
+    if (carried && __atomic_fetch_sub(&carried->refs, 1, __ATOMIC_ACQ_REL) == 1) {
+        free(carried);
+    }
+}
+
 static struct spy_context *context_ref(struct spy_context *ctx)
 {
     if (ctx) {
@@ -70,6 +98,7 @@ void spy_context_release(struct spy_context *ctx)
 {
     if (ctx && __atomic_fetch_sub(&ctx->refs, 1, __ATOMIC_ACQ_REL) == 1) {
         bound_unref(ctx->bound);
+        carried_unref(ctx->carried);
         free(ctx);
     }
 }
@@ -88,6 +117,7 @@ struct spy_context *spy_context_capture(void)
     memcpy(copy, ctx, sizeof(*copy));
     copy->refs = 1;
     copy->bound = bound_ref(current.bound);
+    (void)carried_ref(copy->carried);
     copy->span_id = current.span_id;
     return copy;
 }
@@ -118,7 +148,51 @@ void spy_context_detach(struct spy_context_scope scope)
     spy_context_release(ctx);
 }
 
-struct spy_context_scope spy_context_begin(const char *correlation_id, const char *traceparent)
+// The length of a list that is worth looking at.
+static size_t list_bytes(const char *list)
+{
+    size_t n = list ? strnlen(list, INCOMING_BYTES_MAX + 1) : 0;
+    return n <= INCOMING_BYTES_MAX ? n : 0;
+}
+
+// NULL: nothing to pass on, or no memory. The tracestate belongs to the traceparent and goes with
+// it.
+static struct carried *carry(const char *tracestate, const char *baggage)
+{
+    size_t tracestate_bytes = list_bytes(tracestate), baggage_bytes = list_bytes(baggage);
+    if (tracestate_bytes + baggage_bytes == 0) {
+        return NULL;
+    }
+    struct carried *carried = malloc(sizeof(*carried) + tracestate_bytes + baggage_bytes + 2);
+    if (!carried) {
+        spy__dropped(SPY__SIGNAL_CONTEXT, SPY__DROP_MEMORY, 1);
+        return NULL;
+    }
+    carried->refs = 1;
+    carried->tracestate_len = spy__tracestate_take(carried->text, tracestate, tracestate_bytes);
+    carried->text[carried->tracestate_len] = '\0';
+    char *at = carried->text + carried->tracestate_len + 1;
+    carried->baggage_len = spy__baggage_take(at, baggage, baggage_bytes);
+    at[carried->baggage_len] = '\0';
+    return carried;
+}
+
+// Reads a header without the white space that may stand around its value (RFC 9110, section 5.5).
+static bool read_header(struct spy__traceparent *ret, const char *value,
+                        bool (*parse)(struct spy__traceparent *, const char *, size_t))
+{
+    if (!value) {
+        return false;
+    }
+    value += strspn(value, " \t");
+    size_t n = strlen(value);
+    while (n > 0 && (value[n - 1] == ' ' || value[n - 1] == '\t')) {
+        n--;
+    }
+    return parse(ret, value, n);
+}
+
+struct spy_context_scope spy_context_continue(const struct spy_incoming *incoming)
 {
     struct spy_context *ctx = malloc(sizeof(*ctx));
     if (!ctx) {
@@ -127,24 +201,37 @@ struct spy_context_scope spy_context_begin(const char *correlation_id, const cha
     }
     ctx->refs = 1;
     ctx->bound = NULL;
+    const char *correlation_id = incoming->correlation_id;
     if (correlation_id && spy__correlation_valid(correlation_id)) {
         memcpy(ctx->correlation_id, correlation_id, strlen(correlation_id) + 1);
     } else {
         spy__uuid_v4(ctx->correlation_id);
     }
     struct spy__traceparent parent;
-    if (traceparent && spy__traceparent_parse(&parent, traceparent, strlen(traceparent))) {
-        ctx->trace_hi = parent.trace_hi;
-        ctx->trace_lo = parent.trace_lo;
-        ctx->span_id = parent.parent_id;
-        ctx->sampled = parent.sampled;
-    } else {
-        ctx->trace_hi = spy__random_u64();
-        ctx->trace_lo = spy__random_id();
-        ctx->span_id = 0;
-        ctx->sampled = true;
+    bool w3c = read_header(&parent, incoming->traceparent, spy__traceparent_parse);
+    if (!w3c && !read_header(&parent, incoming->sentry_trace, spy__sentry_trace_parse)) {
+        // Spans are recorded, and whether their trace is kept is decided at its end: sampled, which
+        // means "may have been recorded", and for Sentry's services nothing decided.
+        parent = (struct spy__traceparent){ .trace_hi = spy__random_u64(),
+                                            .trace_lo = spy__random_id(),
+                                            .sampled = true,
+                                            .random = true,
+                                            .deferred = true };
     }
+    ctx->trace_hi = parent.trace_hi;
+    ctx->trace_lo = parent.trace_lo;
+    ctx->span_id = parent.parent_id;
+    ctx->sampled = parent.sampled;
+    ctx->random = parent.random;
+    ctx->deferred = parent.deferred;
+    ctx->carried = carry(w3c ? incoming->tracestate : NULL, incoming->baggage);
     return switch_to(ctx);
+}
+
+struct spy_context_scope spy_context_begin(const char *correlation_id, const char *traceparent)
+{
+    return spy_context_continue(
+        &(struct spy_incoming){ .correlation_id = correlation_id, .traceparent = traceparent });
 }
 
 struct spy__context_view spy__context_view(void)
@@ -197,15 +284,32 @@ void spy_span_id(char ret[SPY_SPAN_ID_LEN + 1])
     }
 }
 
-void spy_traceparent(char ret[SPY_TRACEPARENT_LEN + 1])
+bool spy__context_trace(struct spy__traceparent *ret)
 {
     const struct spy_context *ctx = current.ctx;
-    ret[0] = '\0';
-    if (ctx) {
-        uint64_t parent = current.span_id ? current.span_id : spy__random_id();
-        spy__traceparent_print(
-            ret, &(struct spy__traceparent){ ctx->trace_hi, ctx->trace_lo, parent, ctx->sampled });
+    if (!ctx) {
+        return false;
     }
+    *ret = (struct spy__traceparent){
+        .trace_hi = ctx->trace_hi,
+        .trace_lo = ctx->trace_lo,
+        .parent_id = current.span_id ? current.span_id : spy__random_id(),
+        .sampled = ctx->sampled,
+        .random = ctx->random,
+        .deferred = ctx->deferred,
+    };
+    return true;
+}
+
+const char *spy_tracestate(void)
+{
+    return current.ctx && current.ctx->carried ? current.ctx->carried->text : "";
+}
+
+const char *spy_baggage(void)
+{
+    const struct carried *carried = current.ctx ? current.ctx->carried : NULL;
+    return carried ? carried->text + carried->tracestate_len + 1 : "";
 }
 
 // ---- bound fields

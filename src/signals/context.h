@@ -2,9 +2,11 @@
 #ifndef SIGNALS_CONTEXT_H
 #define SIGNALS_CONTEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/ids.h"
 #include "spyglass/context.h"
 
 // Borrows from the thread's context: valid until the thread changes it.
@@ -20,5 +22,9 @@ struct spy__context_view spy__context_view(void);
 // The thread's innermost span. Without a context too: spans then have ids, but no trace.
 uint64_t spy__context_span(void);
 void spy__context_set_span(uint64_t span_id);
+
+// What to say of this thread's trace in a call that goes out, with the innermost span as the parent;
+// outside of all spans an id made up for this call. False without a context.
+bool spy__context_trace(struct spy__traceparent *ret);
 
 #endif

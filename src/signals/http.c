@@ -207,7 +207,12 @@ struct spy_http *spy_http_begin(const struct spy_http_request *request)
     http->method = method_label(request->method);
     http->route = "unmatched";
     http->received_bytes = request->body_bytes;
-    http->scope = spy_context_begin(request->correlation_id, request->traceparent);
+    http->scope =
+        spy_context_continue(&(struct spy_incoming){ .correlation_id = request->correlation_id,
+                                                     .traceparent = request->traceparent,
+                                                     .tracestate = request->tracestate,
+                                                     .baggage = request->baggage,
+                                                     .sentry_trace = request->sentry_trace });
     http->attached = true;
     snprintf(http->correlation_id, sizeof(http->correlation_id), "%s", spy_correlation_id());
     spy_bind(spy_strn("path", path, strcspn(path, "?")));

@@ -45,7 +45,7 @@ LIBC = re.compile(
 
 # Libraries that one place keeps to itself.
 KEPT = {
-    "curl/": ("src/deliver/http.c", "memegen/llm/http.c"),
+    "curl/": ("src/deliver/http.c", "memegen/llm/http.c", "examples/relay.c"),
     "microhttpd.h": ("src/serve/", "adaptors/mhd/", "memegen/api/", "examples/", "tests/", "bench/", "fuzz/", "tools/"),
     "sqlite3.h": ("memegen/store/", "tests/"),
     "yaml.h": ("memegen/yaml.c",),

@@ -105,9 +105,10 @@ class Service:
         self.process = subprocess.Popen([str(c) for c in command], stdout=self.log, stderr=subprocess.PIPE, text=True,
                                         env={**os.environ, **env})
         first = self.process.stderr.readline()
-        if not first.startswith("ports "):
+        ports = re.fullmatch(r"(?:ports (\d+) (\d+)|listening on (\d+), metrics on (\d+))\n", first)
+        if not ports:
             raise RuntimeError(f"it did not start: {first}{self.process.stderr.read()}")
-        self.port, self.admin_port = (int(p) for p in first.split()[1:])
+        self.port, self.admin_port = (int(p) for p in ports.groups() if p)
 
     def connect(self):
         return Connection(self.port)

@@ -169,13 +169,19 @@ static void test_ids_travel(void **state)
     const struct post posts[] = { { HTTP_ANSWERED, 200, GOOD, NULL, 0 } };
     struct script script = { 0 };
     struct llm_failure failure;
-    struct spy_context_scope scope =
-        spy_context_begin("order-66", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    struct spy_context_scope scope = spy_context_continue(&(struct spy_incoming){
+        .correlation_id = "order-66",
+        .traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        .tracestate = "congo=t61rcWkgMzE",
+        .baggage = "tenant=a%20b" });
     (void)state;
     assert_int_equal(ask(&script, posts, NULL, &failure), 0);
     spy_context_detach(scope);
     assert_non_null(strstr(script.headers, "X-Correlation-ID: order-66\n"));
     assert_non_null(strstr(script.headers, "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+    assert_non_null(strstr(script.headers, "sentry-trace: 4bf92f3577b34da6a3ce929d0e0e4736-"));
+    assert_non_null(strstr(script.headers, "tracestate: congo=t61rcWkgMzE\n"));
+    assert_non_null(strstr(script.headers, "baggage: tenant=a%20b\n"));
     assert_null(strstr(script.headers, "00f067aa0ba902b7")); // the call's own span is the parent
 }
 
