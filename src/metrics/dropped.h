@@ -18,16 +18,17 @@ enum spy__signal {
 };
 
 enum spy__drop {
-    SPY__DROP_MEMORY,      // no memory
-    SPY__DROP_CARDINALITY, // a family's series_max was reached: counted in its overflow child
-                           // instead
-    SPY__DROP_LABELS,      // a wrong number of label values
-    SPY__DROP_NEGATIVE,    // a counter asked to go down
-    SPY__DROP_FULL,        // no room, and none came in the time allowed
-    SPY__DROP_STOPPED,     // after spy_stop()
-    SPY__DROP_FIELDS,      // more fields than a record holds
-    SPY__DROP_TOO_LONG,    // a record past its maximum
-    SPY__DROP_WRITE,       // the destination refused it
+    SPY__DROP_MEMORY,       // no memory
+    SPY__DROP_CARDINALITY,  // a family's series_max was reached: counted in its overflow child
+                            // instead
+    SPY__DROP_LABELS,       // a wrong number of label values
+    SPY__DROP_NEGATIVE,     // a counter asked to go down
+    SPY__DROP_FULL,         // no room, and none came in the time allowed
+    SPY__DROP_STOPPED,      // after spy_stop()
+    SPY__DROP_FIELDS,       // more fields than a record holds
+    SPY__DROP_TOO_LONG,     // a record past its maximum
+    SPY__DROP_WRITE,        // the destination refused it
+    SPY__DROP_UNREGISTERED, // its metrics were refused: another has their name, or a wrong one
     SPY__DROPS,
 };
 

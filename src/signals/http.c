@@ -8,7 +8,8 @@
 //
 // Threads: a request belongs to one thread at a time and needs no lock. The metrics are registered
 // once under `mu` and published by the release store of `operation_in_use`; all before it is const
-// after that.
+// after that. A registration that is refused for good is published too, with handles that are zero:
+// requests then have all but their metrics, and take no lock either.
 
 #define SPY_MODULE "http"
 #include "spyglass/http.h"
@@ -28,6 +29,7 @@
 #include "base/utf8.h"
 #include "metrics/dropped.h"
 #include "record/pump.h"
+#include "signals/span.h"
 
 // Frames of a traceback: enough to leave any handler of a host, and short enough for a line.
 #define TRACEBACK_MAX 32
@@ -67,6 +69,7 @@ static struct spy_operation default_operation = {
 
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 static struct spy_operation *operation_in_use; // atomic; NULL until registered
+static int refused; // what registration said for good, or 0; const once operation_in_use is there
 static struct spy_gauge in_flight;
 static struct spy_histogram request_bytes;
 static struct spy_histogram response_bytes;
@@ -97,17 +100,40 @@ static int register_sizes(void)
     return rc;
 }
 
+static void lock_before_fork(void)
+{
+    pthread_mutex_lock(&mu);
+}
+
+static void unlock_after_fork(void)
+{
+    pthread_mutex_unlock(&mu);
+}
+
+static void watch_forks(void)
+{
+    spy__operations_watch_forks(); // its lock is taken under mu, so its handlers come first
+    (void)pthread_atfork(lock_before_fork, unlock_after_fork, unlock_after_fork);
+}
+
+static void lock(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+    pthread_mutex_lock(&mu);
+}
+
 // Called under mu.
-static int use_operation(struct spy_operation *operation)
+static int register_with(struct spy_operation *operation)
 {
     int rc = spy_operation_register(operation);
-    if (rc == 0) {
-        rc = register_sizes();
-    }
-    if (rc == 0) {
-        __atomic_store_n(&operation_in_use, operation, __ATOMIC_RELEASE);
-    }
-    return rc;
+    return rc == 0 ? register_sizes() : rc;
+}
+
+// Called under mu.
+static void use_operation(struct spy_operation *operation)
+{
+    __atomic_store_n(&operation_in_use, operation, __ATOMIC_RELEASE);
 }
 
 static bool has_http_labels(const struct spy_operation *operation)
@@ -126,31 +152,41 @@ int spy_http_register(struct spy_operation *operation)
     if (!operation || !has_http_labels(operation)) {
         return -EINVAL;
     }
-    pthread_mutex_lock(&mu);
+    lock();
     struct spy_operation *in_use = __atomic_load_n(&operation_in_use, __ATOMIC_RELAXED);
     int rc = -EEXIST;
     if (!in_use) {
         operation->no_failure_line = 1; // request_failed is its line
-        rc = use_operation(operation);
+        rc = register_with(operation);
+        if (rc == 0) {
+            use_operation(operation);
+        }
     }
     pthread_mutex_unlock(&mu);
     return rc;
 }
 
-// The operation in use, the library's own where the host has none.
+// The operation in use, the library's own where the host has none. *rc is 0, -ENOMEM (the next
+// request tries again) or why its metrics were refused for good.
 static struct spy_operation *get_operation(int *rc)
 {
-    *rc = 0;
     struct spy_operation *operation = __atomic_load_n(&operation_in_use, __ATOMIC_ACQUIRE);
-    if (SPY__UNLIKELY(!operation)) {
-        pthread_mutex_lock(&mu);
-        operation = __atomic_load_n(&operation_in_use, __ATOMIC_RELAXED);
-        if (!operation) {
-            operation = &default_operation;
-            *rc = use_operation(operation);
-        }
-        pthread_mutex_unlock(&mu);
+    if (SPY__LIKELY(operation != NULL)) {
+        *rc = refused;
+        return operation;
     }
+    lock();
+    *rc = refused;
+    operation = __atomic_load_n(&operation_in_use, __ATOMIC_RELAXED);
+    if (!operation) {
+        operation = &default_operation;
+        *rc = register_with(operation);
+        if (*rc != -ENOMEM) {
+            refused = *rc;
+            use_operation(operation);
+        }
+    }
+    pthread_mutex_unlock(&mu);
     return operation;
 }
 
@@ -198,9 +234,9 @@ struct spy_http *spy_http_begin(const struct spy_http_request *request)
     }
     int rc;
     struct spy_operation *operation = get_operation(&rc);
-    if (rc != 0) {
-        spy__dropped(SPY__SIGNAL_HTTP, SPY__DROP_MEMORY,
-                     1); // its metrics are zero handles: its line still comes
+    if (rc != 0) { // its metrics are zero handles: its line still comes
+        spy__dropped(SPY__SIGNAL_HTTP, rc == -ENOMEM ? SPY__DROP_MEMORY : SPY__DROP_UNREGISTERED,
+                     1);
     }
     const char *path = request->path ? request->path : "";
     http->start_ns = spy__monotonic_ns();
@@ -317,8 +353,9 @@ static void end_operation(struct spy_http *http)
     spy_span_label(&http->span, "status", http->status_text);
     // What passed since the answer was ready is no part of the request's latency: neither sending it
     // nor waiting for a log that is full.
-    http->span.start_ns += spy__monotonic_ns() - http->answered_ns;
-    spy_end(&http->span, outcome);
+    if (http->span.operation) {
+        spy__end_at(&http->span, outcome, http->answered_ns);
+    }
 }
 
 void spy_http_end(struct spy_http *http)

@@ -4,7 +4,7 @@
 // An operation's state is made once, under `mu`, by whoever comes first, and released into
 // operation->state; from then on it is const. It is never freed: families live as long as the
 // process. A registration that fails for good leaves a state whose handles are zero, so that the
-// host's calls stay no-ops; one that had no memory is tried again.
+// host's calls count nothing but what is lost; one that had no memory is tried again.
 
 #include "spyglass/span.h"
 
@@ -17,8 +17,10 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "metrics/dropped.h"
+#include "metrics/family.h"
 #include "record/record.h"
 #include "signals/context.h"
+#include "signals/span.h"
 #include "spyglass/log.h"
 
 #define LABELS_MAX (SPY_LABELS_MAX - 1)
@@ -147,6 +149,34 @@ static int register_all(struct spy__operation_state *state, const struct spy_ope
     return err;
 }
 
+static void lock_before_fork(void)
+{
+    pthread_mutex_lock(&mu);
+}
+
+static void unlock_after_fork(void)
+{
+    pthread_mutex_unlock(&mu);
+}
+
+static void watch_forks(void)
+{
+    // Handlers that run before a fork do so in reverse: the registry's, registered first, takes its
+    // lock last, as a registration does.
+    spy__registry_lock();
+    (void)spy__registry_init();
+    spy__registry_unlock();
+    // Without memory for the handlers, a child forked in the middle of a registration cannot
+    // register more; there is nobody to tell.
+    (void)pthread_atfork(lock_before_fork, unlock_after_fork, unlock_after_fork);
+}
+
+void spy__operations_watch_forks(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+}
+
 // The operation's state, made at the first call; NULL when there is no memory for it now.
 static struct spy__operation_state *state_of(struct spy_operation *operation)
 {
@@ -154,6 +184,7 @@ static struct spy__operation_state *state_of(struct spy_operation *operation)
     if (SPY__LIKELY(state != NULL)) {
         return state;
     }
+    spy__operations_watch_forks();
     pthread_mutex_lock(&mu);
     state = __atomic_load_n(&operation->state, __ATOMIC_RELAXED);
     if (!state && (state = calloc(1, sizeof(*state)))) {
@@ -271,15 +302,16 @@ void spy_span_label(struct spy_span *span, const char *label, const char *value)
     }
 }
 
-double spy_span_seconds(const struct spy_span *span)
+static double seconds_until(const struct spy_span *span, uint64_t end_ns)
 {
-    if (!span || !span->operation) {
-        return 0;
-    }
     // Divided, not multiplied by 1e-9: the quotient is the double nearest to the decimal, and
     // prints short.
-    uint64_t now_ns = spy__monotonic_ns();
-    return now_ns > span->start_ns ? (double)(now_ns - span->start_ns) / 1e9 : 0;
+    return end_ns > span->start_ns ? (double)(end_ns - span->start_ns) / 1e9 : 0;
+}
+
+double spy_span_seconds(const struct spy_span *span)
+{
+    return span && span->operation ? seconds_until(span, spy__monotonic_ns()) : 0;
 }
 
 // Fields of the failure line that the operation's labels must not take the place of.
@@ -315,6 +347,10 @@ static void count_outcome(const struct spy__operation_state *state, const struct
                           struct spy_outcome outcome, double seconds)
 {
     const char *v[SPY_LABELS_MAX];
+    if (SPY__UNLIKELY(state->error)) {
+        spy__dropped(SPY__SIGNAL_SPAN, SPY__DROP_UNREGISTERED, 1);
+        return;
+    }
     if (state->seconds.family) {
         pick(v, &state->seconds_labels, span->values, false);
         spy_histogram_observe(histogram_child(state->seconds, v, state->seconds_labels.count),
@@ -335,13 +371,10 @@ static void count_outcome(const struct spy__operation_state *state, const struct
     }
 }
 
-void spy_end(struct spy_span *span, struct spy_outcome outcome)
+void spy__end_at(struct spy_span *span, struct spy_outcome outcome, uint64_t end_ns)
 {
-    if (!span || !span->operation) {
-        return;
-    }
     const struct spy_operation *operation = span->operation;
-    double seconds = spy_span_seconds(span);
+    double seconds = seconds_until(span, end_ns);
     count_outcome(operation->state, span, outcome, seconds);
     if (outcome.error_type && !operation->no_failure_line && spy_log_enabled(SPY_LEVEL_WARN)) {
         write_failure(span, outcome, seconds);
@@ -352,4 +385,11 @@ void spy_end(struct spy_span *span, struct spy_outcome outcome)
         spy__context_set_span(span->parent_id);
     }
     span->operation = NULL;
+}
+
+void spy_end(struct spy_span *span, struct spy_outcome outcome)
+{
+    if (span && span->operation) {
+        spy__end_at(span, outcome, spy__monotonic_ns());
+    }
 }

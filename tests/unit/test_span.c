@@ -5,9 +5,11 @@
 #include <stdint.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -17,6 +19,18 @@
 #include "alloc_fail.h"
 #include "base/clock.h"
 #include "lines.h"
+#include "tsan.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#define UNDER_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNDER_SANITIZER 1
+#endif
+#endif
+#ifndef UNDER_SANITIZER
+#define UNDER_SANITIZER UNDER_TSAN
+#endif
 
 static struct spy__fake_clock fake = { .monotonic_ns = 1000 };
 
@@ -335,6 +349,54 @@ static int set_up(void **state)
     return 0;
 }
 
+// ---- fork()
+
+// One operation after another, each with a metric of its own, until it is told to stop.
+static void *register_many(void *over)
+{
+    static struct spy_operation operations[2000];
+    static char names[2000][32];
+    for (size_t i = 0; i < 2000 && !*(atomic_bool *)over; i++) {
+        snprintf(names[i], sizeof(names[i]), "forked_%zu_total", i);
+        operations[i] = (struct spy_operation){ .name = names[i],
+                                                .total = { .name = names[i], .help = "Forked" } };
+        struct spy_span span = spy_begin(&operations[i]);
+        spy_end(&span, SPY_SUCCESS);
+    }
+    return NULL;
+}
+
+// A child that was forked while another thread registers must find no lock taken for ever.
+static void a_child_registers_what_it_needs(void **state)
+{
+    atomic_bool over = false;
+    pthread_t thread;
+    (void)state;
+    if (UNDER_SANITIZER) {
+        return; // it may leave its own allocator locked in the child
+    }
+    assert_int_equal(pthread_create(&thread, NULL, register_many, &over), 0);
+    for (int i = 0; i < 30; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            static struct spy_operation own = { .name = "own",
+                                                .total = { .name = "own_total", .help = "Own" } };
+            alarm(20); // a child that waits for ever is killed
+            struct spy_span span = spy_begin(&own);
+            spy_end(&span, SPY_SUCCESS);
+            struct spy_http *http =
+                spy_http_begin(&(struct spy_http_request){ .method = "GET", .path = "/" });
+            spy_http_end(http);
+            _exit(0);
+        }
+        int status = -1;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+    }
+    over = true;
+    pthread_join(thread, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +408,7 @@ int main(void)
         cmocka_unit_test(a_failure_makes_one_line),
         cmocka_unit_test(without_memory),
         cmocka_unit_test(the_first_begin_registers_in_any_thread),
+        cmocka_unit_test(a_child_registers_what_it_needs),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
