@@ -26,6 +26,16 @@ def program(name):
     return path, ROOT
 
 
+def event_engine_missing():
+    """Why the event store cannot run here, or None. (tools/events/chdb.c looks in the same places.)"""
+    named = os.environ.get("SPY_LIBCHDB")
+    if named:
+        return None if os.access(named, os.R_OK) else f"SPY_LIBCHDB={named} is not there"
+    machine = {"aarch64": "arm64"}.get(os.uname().machine, "x64")
+    path = os.path.join(ROOT, ".deps/npm/node_modules/@chdb", f"lib-linux-{machine}-gnu/libchdb.so")
+    return None if os.access(path, os.R_OK) else f"{os.path.relpath(path, ROOT)} is not there: script/setup run brings it, for x86-64"
+
+
 def _read(path):
     with open(path, encoding="utf-8") as file:
         return file.read()

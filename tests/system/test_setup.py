@@ -12,15 +12,20 @@ from running import ROOT
 
 # The stand-ins write their command lines here.
 RECORD = '#!/bin/sh\necho "${0##*/} $*" >>"$CALLS"\n'
-# What npm would unpack of NAME@VERSION, as far as script/setup looks at it.
+# What npm would unpack of NAME@VERSION, and write down of it, as far as script/setup looks at it.
 NPM = RECORD + '''
 PATH=/usr/bin:/bin
 while [ "$1" != --prefix ]; do shift; done
 folder=$2
+mkdir -p "$folder/node_modules"
+exec 3>"$folder/node_modules/.package-lock.json"
 for package; do
     case $package in *@*)
-        mkdir -p "$folder/node_modules/${package%@*}"
-        echo '{ "version": "'"${package##*@}"'" }' >"$folder/node_modules/${package%@*}/package.json" ;;
+        name=${package%@*} version=${package##*@}
+        integrity=$(awk -v package="$package" '$3 == package && $4 ~ /^sha512-/ { print $4 }' script/packages.txt)
+        mkdir -p "$folder/node_modules/$name"
+        echo '{ "version": "'"$version"'" }' >"$folder/node_modules/$name/package.json"
+        printf '    "node_modules/%s": {\\n      "version": "%s",\\n      "integrity": "%s",\\n' "$name" "$version" "${BROUGHT-$integrity}" >&3 ;;
     esac
 done
 '''
@@ -123,7 +128,7 @@ class SetupTest(unittest.TestCase):
         tree = self.tree()
         status, output, errors, calls = self.setup("test", tree=tree, path=self.bin)
         self.assertEqual((status, errors), (0, ""), output)
-        self.assertRegex(calls, r"npm install --prefix \.deps/npm .*--ignore-scripts .* uplot@[\d.]+ playwright-core@")
+        self.assertRegex(calls, r"npm install --prefix \.deps/npm .*--ignore-scripts .* uplot@[\d.]+ .*playwright-core@")
         self.assertIn(" node-linux-", calls)  # here is no Node
 
         os.unlink(self.calls)  # the second time nothing is missing
@@ -143,6 +148,22 @@ class SetupTest(unittest.TestCase):
         status, _, errors, _ = self.setup("test", tree=tree, path=self.bin)
         self.assertEqual(status, 1)
         self.assertIn("script/setup: npm could not install uplot@", errors)
+
+    @unittest.skipUnless(os.uname().machine == "x86_64", "the engine is there for x86-64 alone")
+    def test_a_package_that_is_not_the_one_we_pinned_is_not_kept(self):
+        self.link("bash", "awk", "dirname", "mkdir", "uname", "cat", "rm")
+        for name in ("meson", "ninja", "pkg-config", "python3", "curl", "cc", "prometheus", "promtool",
+                     "prometheus-alertmanager", "amtool"):
+            self.stand_in(name, "#!/bin/bash\n")
+        self.stand_in("npm", "#!/bin/sh\nBROUGHT=sha512-another\n" + NPM.removeprefix("#!/bin/sh\n"))
+        tree = self.tree()
+        status, _, errors, _ = self.setup("run", tree=tree, path=self.bin)
+        self.assertEqual(status, 0, errors)
+        self.assertIn("script/setup: npm brought another @chdb/lib-linux-x64-gnu@", errors)
+        self.assertIn("script/setup: npm could not install @chdb (its messages are above); there is no event store here.", errors)
+        modules = os.path.join(tree, ".deps/npm/node_modules")
+        self.assertTrue(os.path.exists(os.path.join(modules, "uplot")))
+        self.assertFalse(os.path.exists(os.path.join(modules, "@chdb/lib-linux-x64-gnu")))
 
     def test_nonsense_is_refused(self):
         status, _, errors, _ = self.setup("everything")

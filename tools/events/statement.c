@@ -1,0 +1,213 @@
+#include "tools/events/statement.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+// A statement in the engine's own spelling: the text itself has at most this, by max_query_size of
+// the question.
+#define SPELLING_BYTES_MAX (4u << 20)
+#define SPELLING_LIMIT "SETTINGS max_query_size = 4194304"
+
+static const struct events_text raw_text = { "TSVRaw", sizeof("TSVRaw") - 1 };
+
+// The engine reads a parameter's value as a field of TabSeparated.
+static void put_escaped(struct spy__buf *out, struct events_text text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.bytes[i];
+        const char *escape = c == '\\'   ? "\\\\"
+                             : c == '\t' ? "\\t"
+                             : c == '\n' ? "\\n"
+                             : c == '\0' ? "\\0"
+                                         : NULL;
+        if (escape) {
+            spy__buf_puts(out, escape);
+        } else {
+            spy__buf_putc(out, c);
+        }
+    }
+}
+
+// The statement as the engine spells it, in one line, data left out; empty where it is none.
+static void spell(struct spy__buf *ret, struct events_session *session, struct events_text text)
+{
+    static const char question[] =
+        "SELECT ifNull(formatQuerySingleLineOrNull({q:String}), '') " SPELLING_LIMIT;
+    struct spy__buf escaped;
+    struct events_answer answer;
+    spy__buf_reset(ret);
+    spy__buf_init(&escaped, 2 * SPELLING_BYTES_MAX);
+    put_escaped(&escaped, text);
+    if (text.len <= SPELLING_BYTES_MAX && !escaped.failed) {
+        struct events_pair q = { { "q", 1 }, { escaped.bytes, escaped.len } };
+        events_session_query(session, (struct events_text){ question, sizeof(question) - 1 },
+                             raw_text, &q, 1, &answer);
+        if (answer.code == 0 && answer.len > 1) {
+            spy__buf_put(ret, answer.bytes, answer.len - 1); // without the line's end
+        }
+        events_answer_done(&answer);
+    }
+    spy__buf_done(&escaped);
+}
+
+static bool starts_with(const struct spy__buf *text, const char *word)
+{
+    size_t n = strlen(word);
+    return text->len >= n && memcmp(text->bytes, word, n) == 0;
+}
+
+static bool contains(const struct spy__buf *text, const char *words)
+{
+    return text->len > 0 && memmem(text->bytes, text->len, words, strlen(words)) != NULL;
+}
+
+// The last word, where it is a plain one and " FORMAT " stands before it: a format's name. Nothing
+// else of the grammar ends so.
+static struct events_text last_format(const struct spy__buf *own)
+{
+    static const char clause[] = " FORMAT ";
+    size_t start = own->len, n = sizeof(clause) - 1;
+    while (start > 0 &&
+           (isalnum((unsigned char)own->bytes[start - 1]) || own->bytes[start - 1] == '_')) {
+        start--;
+    }
+    if (start == own->len || start < n || memcmp(own->bytes + start - n, clause, n) != 0) {
+        return (struct events_text){ NULL, 0 };
+    }
+    return (struct events_text){ own->bytes + start, own->len - start };
+}
+
+static struct events_text trimmed(struct events_text text)
+{
+    while (text.len > 0 && isspace((unsigned char)text.bytes[text.len - 1])) {
+        text.len--;
+    }
+    return text;
+}
+
+static bool ends_with_word(struct events_text text, struct events_text word)
+{
+    return text.len > word.len &&
+           strncasecmp(text.bytes + text.len - word.len, word.bytes, word.len) == 0 &&
+           isspace((unsigned char)text.bytes[text.len - word.len - 1]);
+}
+
+// Whether an insert's text ends with the name of its format, or VALUES, and is no insert without it:
+// then no data follows, which the engine's spelling would not show.
+static bool has_no_data(struct events_session *session, struct events_text query,
+                        struct events_text format)
+{
+    struct spy__buf own;
+    struct events_text text = trimmed(query);
+    if (!ends_with_word(text, format)) {
+        return false;
+    }
+    text.len -= format.len;
+    text = trimmed(text);
+    const struct events_text clause = { "FORMAT", 6 };
+    if (ends_with_word(text, clause)) {
+        text.len -= clause.len;
+    }
+    spy__buf_init(&own, SPELLING_BYTES_MAX);
+    spell(&own, session, text);
+    bool whole = own.len == 0;
+    spy__buf_done(&own);
+    return whole;
+}
+
+static void refuse(struct events_statement *ret, int status, const char *why)
+{
+    ret->shape = EVENTS_REFUSED;
+    ret->status = status;
+    ret->why = why;
+}
+
+// The text that the engine will get, looked at as it would split and run it.
+static void check_whole(struct events_statement *ret, struct events_session *session)
+{
+    static const char *const controls[] = { "USE ",    "SET ",    "SYSTEM ", "KILL ",
+                                            "ATTACH ", "DETACH ", NULL };
+    const struct chdb *chdb = &session->engine->chdb;
+    struct chdb_analysis analysis = { .struct_size = sizeof(analysis) };
+    if (chdb->classify_query_n(*session->connection, ret->text.bytes, ret->text.len, NULL, 0,
+                               &analysis) != 0 ||
+        analysis.query_class == CHDB_CLASS_UNKNOWN) {
+        return; // running it gives the parser's error
+    }
+    if (analysis.statement_count > 1) {
+        refuse(ret, 400,
+               "Code: 62. DB::Exception: Syntax error (Multi-statements are not allowed). "
+               "(SYNTAX_ERROR)");
+        return;
+    }
+    if (ret->own.len == 0) {
+        // Nothing below can be told of it, and its author has other ways to write it.
+        refuse(ret, 501,
+               "Code: 48. DB::Exception: The engine cannot spell this statement; one without "
+               "';' may do. (NOT_IMPLEMENTED)");
+        return;
+    }
+    bool is_control = analysis.query_class == CHDB_CLASS_CONTROL;
+    for (size_t i = 0; is_control && controls[i]; i++) {
+        is_control = !starts_with(&ret->own, controls[i]);
+    }
+    if (is_control) {
+        refuse(ret, 501,
+               "Code: 48. DB::Exception: INTO OUTFILE, INSERT INTO FUNCTION, BACKUP, "
+               "RESTORE and transactions are not offered. (NOT_IMPLEMENTED)");
+    } else if (starts_with(&ret->own, "INSERT ") && contains(&ret->own, " FROM INFILE ")) {
+        refuse(ret, 501,
+               "Code: 48. DB::Exception: FROM INFILE is not offered: the request's body "
+               "is the data. (NOT_IMPLEMENTED)");
+    }
+}
+
+static void join(struct events_statement *ret, struct events_text query, struct events_text body)
+{
+    spy__buf_put(&ret->text, query.bytes, query.len);
+    if (query.len > 0 && body.len > 0) {
+        spy__buf_putc(&ret->text, '\n');
+    }
+    spy__buf_put(&ret->text, body.bytes, body.len);
+}
+
+void events_statement_read(struct events_statement *ret, struct events_session *session,
+                           struct events_text query, struct events_text body)
+{
+    *ret = (struct events_statement){ .shape = EVENTS_WHOLE };
+    spy__buf_init(&ret->own, SPELLING_BYTES_MAX);
+    spy__buf_init(&ret->text, query.len + body.len + 1);
+    if (query.len > 0) {
+        spell(&ret->own, session, query);
+        ret->format = last_format(&ret->own);
+        bool is_values = events_text_is(ret->format, "Values");
+        struct events_text last = is_values ? (struct events_text){ "VALUES", 6 } : ret->format;
+        if (starts_with(&ret->own, "INSERT INTO ") && ret->format.len > 0 &&
+            !contains(&ret->own, " FROM INFILE ") && has_no_data(session, query, last)) {
+            ret->shape = EVENTS_INSERT;
+            spy__buf_put(&ret->text, ret->own.bytes,
+                         (size_t)(ret->format.bytes - ret->own.bytes) - strlen(" FORMAT "));
+            return;
+        }
+    }
+    join(ret, query, body);
+    if (ret->text.failed) {
+        refuse(ret, 503,
+               "Code: 241. DB::Exception: There is no memory for the statement. "
+               "(MEMORY_LIMIT_EXCEEDED)");
+        return;
+    }
+    if (body.len > 0) {
+        struct events_text whole = { ret->text.bytes, ret->text.len };
+        spell(&ret->own, session, whole);
+        ret->format = last_format(&ret->own);
+    }
+    check_whole(ret, session);
+}
+
+void events_statement_done(struct events_statement *statement)
+{
+    spy__buf_done(&statement->text);
+    spy__buf_done(&statement->own);
+}
