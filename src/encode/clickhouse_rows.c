@@ -59,6 +59,13 @@ static void put_properties(struct spy__json *j, const struct spy__record *record
     spy__json_object_end(j);
 }
 
+void spy__encode_clickhouse_properties(struct spy__buf *out, const struct spy__record *record)
+{
+    struct spy__json j;
+    spy__json_init(&j, out);
+    put_properties(&j, record);
+}
+
 static void put_time(struct spy__json *j, uint64_t time_ns, bool old)
 {
     uint64_t micros = time_ns / 1000;
@@ -98,10 +105,8 @@ void spy__encode_clickhouse_row(struct spy__buf *out, const struct spy__record *
     put_trace_id(&j, record);
     spy__json_key(&j, "properties");
     if (style->old) {
-        struct spy__json inner;
         spy__buf_reset(scratch);
-        spy__json_init(&inner, scratch);
-        put_properties(&inner, record);
+        spy__encode_clickhouse_properties(scratch, record);
         out->failed |= scratch->failed;
         spy__json_strn(&j, scratch->bytes, scratch->len);
     } else {

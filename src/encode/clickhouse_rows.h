@@ -19,6 +19,14 @@
 #include "base/buf.h"
 #include "record/record.h"
 
+// The columns that a row fills, in the order of RowBinary.
+#define SPY__CLICKHOUSE_COLUMNS                                                                    \
+    "event_id,event_type,timestamp,service,environment,correlation_id,trace_id,properties"
+// Those of the table for old servers.
+#define SPY__CLICKHOUSE_COLUMNS_OLD                                                                \
+    "event_id,event_type,timestamp,microsecond,service,environment,correlation_id,trace_id,"       \
+    "properties"
+
 // What every row says. Strings are borrowed.
 struct spy__rows_style {
     const char *service;     // NULL: ""
@@ -29,5 +37,8 @@ struct spy__rows_style {
 // Appends one event's row with its newline. `scratch` is used where the style is old.
 void spy__encode_clickhouse_row(struct spy__buf *out, const struct spy__record *record,
                                 const struct spy__rows_style *style, struct spy__buf *scratch);
+
+// An event's properties alone, as a JSON object.
+void spy__encode_clickhouse_properties(struct spy__buf *out, const struct spy__record *record);
 
 #endif

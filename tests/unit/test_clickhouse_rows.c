@@ -10,7 +10,7 @@
 #include <jansson.h>
 
 #include "base/random.h"
-#include "encode/clickhouse_rows.h"
+#include "encode/clickhouse_binary.h"
 
 // 2024-02-29T23:59:58.123456789Z
 #define LEAP_NS UINT64_C(1709251198123456789)
@@ -110,6 +110,46 @@ static void whole_for_old_servers(void **state)
     assert_row(&record, &old, expected); // scratch is used again
 }
 
+static void binary(void **state)
+{
+    (void)state;
+    struct spy__record record = full();
+    char text[200], row[512];
+    memset(text, 'x', sizeof(text));
+    const struct spy_field fields[] = { spy_double("d", 0.25), spy_strn("t", text, sizeof(text)) };
+    record.fields = fields;
+    record.field_count = 2;
+    // Numbers are little endian, the id's halves each; 217 = 0xd9 0x01 bytes of properties.
+    static const char golden[] = "\x00\x70\xdb\xc4\xe1\xf6\x8d\x01\x01\0\0\0\0\0\0\x80"
+                                 "\x0e"
+                                 "meme_generated"
+                                 "\xc0\xfd\x7e\x0e\x8e\x12\x06\x00"
+                                 "\x07"
+                                 "memegen"
+                                 "\x04"
+                                 "test"
+                                 "\x03"
+                                 "c-1"
+                                 "\x20"
+                                 "0af7651916cd43dd8448eb211c80319c"
+                                 "\xd9\x01{\"d\":0.25,\"t\":\"";
+    size_t n = sizeof(golden) - 1;
+    memcpy(row, golden, n);
+    memset(row + n, 'x', sizeof(text));
+    memcpy(row + n + sizeof(text), "\"}", 2);
+    spy__encode_clickhouse_binary(&rows, &record, &current, &scratch);
+    assert_false(rows.failed);
+    assert_int_equal(rows.len, n + sizeof(text) + 2);
+    assert_memory_equal(rows.bytes, row, rows.len);
+    spy__buf_reset(&rows);
+
+    struct spy__record empty = { .correlation_id = "", .event = "x" };
+    spy__encode_clickhouse_binary(&rows, &empty, &bare, &scratch);
+    assert_int_equal(rows.len, 16 + 2 + 8 + 4 + 3);
+    assert_memory_equal(rows.bytes + 26, "\0\0\0\0\x02{}", 7);
+    spy__buf_reset(&rows);
+}
+
 static void smallest(void **state)
 {
     (void)state;
@@ -131,6 +171,11 @@ static void without_room(void **state)
         spy__buf_init(&big, 1u << 20);
         spy__encode_clickhouse_row(&small, &record, &old, &scratch);
         assert_true(small.failed);
+        spy__buf_reset(&small);
+        if (room < 250) {
+            spy__encode_clickhouse_binary(&small, &record, &current, &scratch);
+            assert_true(small.failed);
+        }
         if (room < 150) { // less than its properties take
             spy__buf_reset(&small);
             spy__encode_clickhouse_row(&big, &record, &old, &small);
@@ -179,11 +224,9 @@ static void valid_for_any_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole),
-        cmocka_unit_test(whole_for_old_servers),
-        cmocka_unit_test(smallest),
-        cmocka_unit_test(without_room),
-        cmocka_unit_test(valid_for_any_bytes),
+        cmocka_unit_test(whole),        cmocka_unit_test(whole_for_old_servers),
+        cmocka_unit_test(binary),       cmocka_unit_test(smallest),
+        cmocka_unit_test(without_room), cmocka_unit_test(valid_for_any_bytes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
