@@ -1,4 +1,4 @@
-// Both forms of a log line from any bytes: one line each, with nothing in it that would break a
+// All forms of a log line from any bytes: one line each, with nothing in it that would break a
 // reader or a terminal, and JSON whose strings close. The input is cut into event, key and value at
 // its first two NUL bytes.
 
@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "encode/log_console.h"
 #include "encode/log_json.h"
+#include "encode/log_logfmt.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -48,6 +49,32 @@ static void check_console(const char *s, size_t n)
     }
 }
 
+// Pairs of a key, '=' and a value, bare or in quotes that close, with one space between them.
+static void check_logfmt(const char *s, size_t n)
+{
+    size_t i = 0;
+    check(spy__utf8_valid(s, n));
+    while (i < n) {
+        size_t key = i;
+        for (; i < n && s[i] != '='; i++) {
+            check((unsigned char)s[i] > ' ' && s[i] != '"' && s[i] != '\'');
+        }
+        check(i > key && i < n);
+        if (++i < n && s[i] == '"') {
+            for (i++; i < n && s[i] != '"'; i++) {
+                check((unsigned char)s[i] >= ' ');
+                i += s[i] == '\\';
+            }
+            check(i++ < n);
+        } else {
+            for (; i < n && s[i] != ' '; i++) {
+                check((unsigned char)s[i] > ' ' && s[i] != '"' && s[i] != '\'' && s[i] != '=');
+            }
+        }
+        check(i == n || (s[i] == ' ' && ++i < n));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = malloc(size + 2);
@@ -70,7 +97,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                   .module = key,
                                   .fields = &field,
                                   .field_count = key[0] ? 1 : 0 };
-    const struct spy__log_style style = { .service = event };
+    struct spy__log_style style;
+    spy__log_style_init(&style, event, key, false);
     struct spy__buf line;
     spy__buf_init(&line, 1u << 24);
     spy__encode_log_json(&line, &record, &style);
@@ -82,6 +110,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     spy__encode_log_console(&line, &record, &style);
     if (!line.failed) {
         check_console(line.bytes, line.len - 1);
+    }
+    spy__buf_reset(&line);
+    spy__encode_log_logfmt(&line, &record, &style);
+    if (!line.failed) {
+        check_logfmt(line.bytes, line.len - 1);
     }
     spy__buf_done(&line);
     free(text);

@@ -23,7 +23,7 @@ struct config {
     char *service;          // OTEL_SERVICE_NAME; "memegen"
     char *environment;      // SENTRY_ENVIRONMENT; "development"
     char *release;          // SENTRY_RELEASE; this version
-    char *log_format;       // auto, json, console
+    char *log_format;       // auto, json, console, logfmt
     char *log_level;        // debug, info, warn, error
     char *resource_disk;    // "/"
     char *prometheus_url;   // SPY_PROMETHEUS_URL; "http://127.0.0.1:9090"

@@ -79,9 +79,10 @@ const char *config_check_name(const char *value)
 
 const char *config_check_log_format(const char *value)
 {
-    return strcmp(value, "auto") == 0 || strcmp(value, "json") == 0 || strcmp(value, "console") == 0
+    return strcmp(value, "auto") == 0 || strcmp(value, "json") == 0 ||
+                   strcmp(value, "console") == 0 || strcmp(value, "logfmt") == 0
                ? NULL
-               : "is not auto, json or console";
+               : "is not auto, json, console or logfmt";
 }
 
 const char *config_check_log_level(const char *value)

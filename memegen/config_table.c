@@ -31,7 +31,7 @@ const struct setting config_table[] = {
       .check = config_check_name, .help = "version of the service in logs and traces" },
     { TEXT(log_format), .variable = "SPY_LOG_FORMAT", .value = "auto",
       .check = config_check_log_format,
-      .help = "auto, json or console; auto: console on a terminal" },
+      .help = "auto, json, logfmt or console; auto: console on a terminal, else json" },
     { TEXT(log_level), .variable = "SPY_LOG_LEVEL", .value = "info",
       .check = config_check_log_level, .help = "debug, info, warn or error" },
     { NUMBER(full_wait_ms, 1, 60000), .variable = "SPY_FULL_WAIT_MS", .value = "100",

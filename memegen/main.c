@@ -51,6 +51,9 @@ static enum spy_log_format log_format(const char *name)
     if (strcmp(name, "json") == 0) {
         return SPY_LOG_JSON;
     }
+    if (strcmp(name, "logfmt") == 0) {
+        return SPY_LOG_LOGFMT;
+    }
     return strcmp(name, "console") == 0 ? SPY_LOG_CONSOLE : SPY_LOG_AUTO;
 }
 

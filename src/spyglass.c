@@ -24,6 +24,8 @@
 #include "base/utf8.h"
 #include "encode/log_console.h"
 #include "encode/log_json.h"
+#include "encode/log_logfmt.h"
+#include "encode/log_style.h"
 #include "metrics/process.h"
 #include "metrics/resource.h"
 #include "record/pump.h"
@@ -47,7 +49,8 @@ struct settings {
     const char *service, *environment, *release, *state_dir, *admin, *admin_token, *resource_disk,
         *prometheus_url;
     int log_fd;
-    bool console, colour;
+    enum spy_log_format log_format; // not SPY_LOG_AUTO
+    bool colour;
     enum spy_level log_level;
     unsigned full_wait_ms, resource_period_s;
 };
@@ -129,19 +132,22 @@ static int find_log_level(struct settings *s, enum spy_level option)
     return err;
 }
 
+static const char *const format_names[] = { "auto", "json", "console", "logfmt", NULL };
+
 static int find_log_format(struct settings *s, enum spy_log_format option)
 {
-    static const char *const names[] = { "auto", "json", "console", NULL };
     int format = (int)option, err = 0;
-    if (option < SPY_LOG_AUTO || option > SPY_LOG_CONSOLE) {
+    if (option < SPY_LOG_AUTO || option > SPY_LOG_LOGFMT) {
         return refuse(-EINVAL, "log_format is %d: it is no format", format);
     }
     if (option == SPY_LOG_AUTO) {
-        err = choose(&format, "SPY_LOG_FORMAT", names, "auto, json, console");
+        err = choose(&format, "SPY_LOG_FORMAT", format_names, "auto, json, console, logfmt");
     }
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
     bool terminal = isatty(s->log_fd) == 1;
-    s->console = format == SPY_LOG_CONSOLE || (format == SPY_LOG_AUTO && terminal);
+    s->log_format = format != SPY_LOG_AUTO ? (enum spy_log_format)format
+                    : terminal             ? SPY_LOG_CONSOLE
+                                           : SPY_LOG_JSON;
     // https://no-color.org: when present and not empty.
     s->colour = terminal && !(no_color && no_color[0]) && !(term && strcmp(term, "dumb") == 0);
     return err;
@@ -254,6 +260,13 @@ static bool same_wiring(const struct wiring *a, const struct wiring *b)
            strcmp(a->service, b->service) == 0 && strcmp(a->environment, b->environment) == 0;
 }
 
+static void (*const encoders[])(struct spy__buf *out, const struct spy__record *record,
+                                const void *style) = {
+    [SPY_LOG_JSON] = spy__encode_log_json,
+    [SPY_LOG_CONSOLE] = spy__encode_log_console,
+    [SPY_LOG_LOGFMT] = spy__encode_log_logfmt,
+};
+
 // The wiring of these settings, from an earlier start or new. NULL without memory.
 static const struct wiring *find_wiring(const struct settings *s)
 {
@@ -263,11 +276,11 @@ static const struct wiring *find_wiring(const struct settings *s)
     }
     copy_name(w->service, s->service);
     copy_name(w->environment, s->environment);
-    w->style = (struct spy__log_style){ w->service, w->environment, s->colour };
+    spy__log_style_init(&w->style, w->service, w->environment, s->colour);
     w->pump = (struct spy__pump_options){
         .fd = s->log_fd,
         .full_wait_ms = s->full_wait_ms,
-        .encode = s->console ? spy__encode_log_console : spy__encode_log_json,
+        .encode = encoders[s->log_format],
         .encode_arg = &w->style,
         .written = spy__log_written,
         .lost = spy__log_lost,
@@ -373,7 +386,7 @@ static void log_started(const struct settings *s)
     spy_info("spyglass_started", spy_str("version", SPYGLASS_VERSION),
              spy_str("release", s->release), spy_str("state_dir", s->state_dir),
              spy_str("admin", s->admin), spy_str("admin_token", s->admin_token),
-             spy_int("log_fd", s->log_fd), spy_str("log_format", s->console ? "console" : "json"),
+             spy_int("log_fd", s->log_fd), spy_str("log_format", format_names[s->log_format]),
              spy_str("log_level", spy__level_name(s->log_level)),
              spy_uint("full_wait_ms", s->full_wait_ms),
              spy_uint("resource_period_s", s->resource_period_s),

@@ -22,6 +22,7 @@ enum spy_log_format {
     SPY_LOG_AUTO, /**< console form on a terminal, JSON elsewhere */
     SPY_LOG_JSON,
     SPY_LOG_CONSOLE,
+    SPY_LOG_LOGFMT, /**< key=value pairs, https://brandur.org/logfmt */
 };
 
 /** Log levels, in rising order of weight. */
@@ -50,7 +51,7 @@ struct spy_options {
     const char *admin_token; /**< bearer token of the admin server; never printed */
     int log_fd;              /**< where log lines go, duplicated; 0 means 1, stdout */
     enum spy_log_format
-        log_format; /**< default: SPY_LOG_FORMAT (auto, json, console), else auto. The console form
+        log_format; /**< default: SPY_LOG_FORMAT (auto, json, console, logfmt), else auto. The console form
                          has colours on a terminal, unless NO_COLOR is set */
     enum spy_level log_level; /**< lines below it are not made; default: SPY_LOG_LEVEL (debug, info,
                                  warn, error, off), else info */

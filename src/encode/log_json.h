@@ -11,20 +11,12 @@
 #define ENCODE_LOG_JSON_H
 
 #include "base/buf.h"
+#include "encode/log_style.h"
 #include "record/record.h"
 
-// What every line says. Strings are borrowed.
-struct spy__log_style {
-    const char *service;     // NULL or "": left out
-    const char *environment; // NULL or "": left out
-    bool colour;             // console form only
-};
-
-// Appends one line. `style` is a struct spy__log_style: the shape of spy__pump_options.encode.
+// Appends one line; where the buffer has no room for it, nothing, and the buffer is `failed`.
+// `style` is a struct spy__log_style: the shape of spy__pump_options.encode.
 void spy__encode_log_json(struct spy__buf *out, const struct spy__record *record,
                           const void *style);
-
-// Appends YYYY-MM-DDTHH:MM:SS.ffffffZ (RFC 3339) for a time since 1970 UTC.
-void spy__encode_time(struct spy__buf *out, uint64_t time_ns);
 
 #endif

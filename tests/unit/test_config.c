@@ -169,7 +169,7 @@ static void test_wrong_values(void **state)
           "--listen: \"a:80b\" is not HOST:PORT, as 127.0.0.1:8080 or [::1]:8080" },
         { "--listen=a:65536", "--listen: \"a:65536\" has a port above 65535" },
         { "--log-level=loud", "--log-level: \"loud\" is not debug, info, warn or error" },
-        { "--log-format=xml", "--log-format: \"xml\" is not auto, json or console" },
+        { "--log-format=xml", "--log-format: \"xml\" is not auto, json, console or logfmt" },
         { "--state-dir=", "--state-dir: \"\" is empty" },
         { "--data-dir=/nowhere", "--data-dir: \"/nowhere\" is a folder that cannot be found" },
         { "--data-dir=/dev/null", "--data-dir: \"/dev/null\" is not a folder" },
