@@ -24,6 +24,8 @@
 
 #include "spyglass/span.h"
 
+#include "spyglass/trace.h"
+
 #include "spyglass/http.h"
 
 #include "spyglass/uuid.h"

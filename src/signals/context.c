@@ -21,6 +21,7 @@
 #include "record/mask.h"
 #include "record/record.h"
 #include "signals/context.h"
+#include "spyglass/trace.h"
 
 // Bound fields, with their keys and strings behind them in the same allocation. Immutable once
 // published.
@@ -47,6 +48,7 @@ struct spy_context {
     uint64_t span_id;
     struct spy__bound *bound; // a reference, or NULL
     struct carried *carried;  // a reference, or NULL where there is nothing to pass on
+    struct spy_trace *trace;  // a reference, or NULL: the timeline that its spans go to
     char correlation_id[SPY_CORRELATION_MAX + 1];
 };
 
@@ -99,8 +101,26 @@ void spy_context_release(struct spy_context *ctx)
     if (ctx && __atomic_fetch_sub(&ctx->refs, 1, __ATOMIC_ACQ_REL) == 1) {
         bound_unref(ctx->bound);
         carried_unref(ctx->carried);
+        spy_trace_release(ctx->trace);
         free(ctx);
     }
+}
+
+// The thread's context as an object of its own; NULL when there is no memory.
+static struct spy_context *copy_current(void)
+{
+    struct spy_context *copy = malloc(sizeof(*copy));
+    if (!copy) {
+        spy__dropped(SPY__SIGNAL_CONTEXT, SPY__DROP_MEMORY, 1);
+        return NULL;
+    }
+    memcpy(copy, current.ctx, sizeof(*copy));
+    copy->refs = 1;
+    copy->bound = bound_ref(current.bound);
+    (void)carried_ref(copy->carried);
+    (void)spy_trace_hold(copy->trace);
+    copy->span_id = current.span_id;
+    return copy;
 }
 
 struct spy_context *spy_context_capture(void)
@@ -109,17 +129,25 @@ struct spy_context *spy_context_capture(void)
     if (!ctx || (ctx->bound == current.bound && ctx->span_id == current.span_id)) {
         return context_ref(ctx);
     }
-    struct spy_context *copy = malloc(sizeof(*copy));
+    return copy_current();
+}
+
+bool spy__context_feed(struct spy_trace *trace)
+{
+    struct spy_context *copy = current.ctx ? copy_current() : NULL;
     if (!copy) {
-        spy__dropped(SPY__SIGNAL_CONTEXT, SPY__DROP_MEMORY, 1);
-        return NULL;
+        return false;
     }
-    memcpy(copy, ctx, sizeof(*copy));
-    copy->refs = 1;
-    copy->bound = bound_ref(current.bound);
-    (void)carried_ref(copy->carried);
-    copy->span_id = current.span_id;
-    return copy;
+    spy_trace_release(copy->trace);
+    copy->trace = spy_trace_hold(trace);
+    spy_context_release(current.ctx);
+    current.ctx = copy;
+    return true;
+}
+
+struct spy_trace *spy__context_fed(void)
+{
+    return current.ctx ? current.ctx->trace : NULL;
 }
 
 // Makes ctx, whose reference is taken, the thread's context.
@@ -201,6 +229,7 @@ struct spy_context_scope spy_context_continue(const struct spy_incoming *incomin
     }
     ctx->refs = 1;
     ctx->bound = NULL;
+    ctx->trace = NULL;
     const char *correlation_id = incoming->correlation_id;
     if (correlation_id && spy__correlation_valid(correlation_id)) {
         memcpy(ctx->correlation_id, correlation_id, strlen(correlation_id) + 1);

@@ -27,4 +27,11 @@ void spy__context_set_span(uint64_t span_id);
 // outside of all spans an id made up for this call. False without a context.
 bool spy__context_trace(struct spy__traceparent *ret);
 
+// This thread's context feeds the timeline from here on, and so do those captured from it; takes a
+// reference of its own. False without a context or memory (counted).
+struct spy_trace;
+bool spy__context_feed(struct spy_trace *trace);
+// The timeline that it feeds, or NULL. Borrows it from the context.
+struct spy_trace *spy__context_fed(void);
+
 #endif

@@ -30,6 +30,7 @@
 #include "metrics/dropped.h"
 #include "record/pump.h"
 #include "signals/span.h"
+#include "signals/trace.h"
 
 // Frames of a traceback: enough to leave any handler of a host, and short enough for a line.
 #define TRACEBACK_MAX 32
@@ -43,6 +44,7 @@ struct spy_http {
     bool attached;
     bool failed;
     bool answered;
+    bool gathered;      // it is in the timeline, where there is one
     const char *method; // static
     const char *route;  // static
     int status;
@@ -309,6 +311,32 @@ void spy_http_fail(struct spy_http *http, const char *error_type, const char *me
     http->traceback_len = spy__stack_capture(http->traceback, TRACEBACK_MAX, 1);
 }
 
+static struct spy_outcome outcome_of(const struct spy_http *http)
+{
+    if (http->failed) {
+        return spy_failure(http->error_type, http->error_message);
+    }
+    return http->status >= 500 ? spy_failure("status_5xx", NULL) : SPY_SUCCESS;
+}
+
+static void label_span(struct spy_http *http)
+{
+    snprintf(http->status_text, sizeof(http->status_text), "%d", http->status);
+    spy_span_label(&http->span, "route", http->route);
+    spy_span_label(&http->span, "status", http->status_text);
+}
+
+// The request joins the timeline that its context feeds: once it is answered, so that whoever has
+// answered it finds the timeline whole.
+static void join_timeline(struct spy_http *http)
+{
+    if (http->attached && http->span.operation && !http->gathered) {
+        http->gathered = true;
+        label_span(http);
+        spy__trace_add(&http->span, outcome_of(http), http->answered_ns);
+    }
+}
+
 void spy_http_answered(struct spy_http *http, int status, uint64_t body_bytes)
 {
     if (http && !http->answered) {
@@ -316,6 +344,7 @@ void spy_http_answered(struct spy_http *http, int status, uint64_t body_bytes)
         http->answered_ns = spy__monotonic_ns();
         http->status = status >= 100 && status <= 999 ? status : 500;
         http->answer_bytes = body_bytes;
+        join_timeline(http);
     }
 }
 
@@ -343,18 +372,11 @@ static void write_line(const struct spy_http *http, uint64_t now_ns)
 
 static void end_operation(struct spy_http *http)
 {
-    struct spy_outcome outcome = SPY_SUCCESS;
-    if (http->failed) {
-        outcome = spy_failure(http->error_type, http->error_message);
-    } else if (http->status >= 500) {
-        outcome = spy_failure("status_5xx", NULL);
-    }
-    spy_span_label(&http->span, "route", http->route);
-    spy_span_label(&http->span, "status", http->status_text);
+    label_span(http);
     // What passed since the answer was ready is no part of the request's latency: neither sending it
     // nor waiting for a log that is full.
     if (http->span.operation) {
-        spy__end_at(&http->span, outcome, http->answered_ns);
+        spy__end_at(&http->span, outcome_of(http), http->answered_ns);
     }
 }
 
@@ -368,7 +390,7 @@ void spy_http_end(struct spy_http *http)
         spy_http_answered(http, http->failed ? 500 : 499,
                           0); // 499, as nginx has it: the client closed the request
     }
-    snprintf(http->status_text, sizeof(http->status_text), "%d", http->status);
+    join_timeline(http);
     write_line(http, spy__monotonic_ns());
     end_operation(http);
     spy_histogram_observe(spy_histogram_with(request_bytes, http->method, http->route),

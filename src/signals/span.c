@@ -21,6 +21,7 @@
 #include "record/record.h"
 #include "signals/context.h"
 #include "signals/span.h"
+#include "signals/trace.h"
 #include "spyglass/log.h"
 
 #define LABELS_MAX (SPY_LABELS_MAX - 1)
@@ -390,6 +391,8 @@ void spy__end_at(struct spy_span *span, struct spy_outcome outcome, uint64_t end
 void spy_end(struct spy_span *span, struct spy_outcome outcome)
 {
     if (span && span->operation) {
-        spy__end_at(span, outcome, spy__monotonic_ns());
+        uint64_t now_ns = spy__monotonic_ns();
+        spy__trace_add(span, outcome, now_ns);
+        spy__end_at(span, outcome, now_ns);
     }
 }

@@ -4,7 +4,7 @@
 
 #include "spyglass/span.h"
 
-// As spy_end(), for work that was over at end_ns by the monotonic clock.
+// As spy_end(), for work that was over at end_ns by the monotonic clock. Adds it to no timeline.
 void spy__end_at(struct spy_span *span, struct spy_outcome outcome, uint64_t end_ns);
 
 // Makes the locks of registration whole in a forked child: the registry's, then the operations'. A

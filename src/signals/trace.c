@@ -1,0 +1,185 @@
+// A timeline is a list of ended spans under a lock, each in one allocation with its texts. The lock
+// is held for a copy of some hundred bytes, or while somebody reads the timeline.
+
+#include "spyglass/trace.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/utf8.h"
+#include "metrics/dropped.h"
+#include "signals/context.h"
+#include "signals/trace.h"
+
+struct entry {
+    struct spy_trace_span span;
+    char texts[];
+};
+
+struct spy_trace {
+    unsigned refs; // atomic
+    // Since 1970 = monotonic + offset: taken once, so that a clock that is set does not tear the
+    // timeline. Const after new.
+    uint64_t offset_ns;
+    pthread_mutex_t mu;
+    size_t count, lost; // guarded by mu, as is what follows
+    struct entry *entries[SPY_TRACE_SPANS_MAX];
+};
+
+struct spy_trace *spy_trace_hold(struct spy_trace *trace)
+{
+    if (trace) {
+        __atomic_fetch_add(&trace->refs, 1, __ATOMIC_RELAXED);
+    }
+    return trace;
+}
+
+void spy_trace_release(struct spy_trace *trace)
+{
+    if (trace && __atomic_fetch_sub(&trace->refs, 1, __ATOMIC_ACQ_REL) == 1) {
+        for (size_t i = 0; i < trace->count; i++) {
+            free(trace->entries[i]);
+        }
+        pthread_mutex_destroy(&trace->mu);
+        free(trace);
+    }
+}
+
+struct spy_trace *spy_trace_gather(void)
+{
+    struct spy_trace *trace = spy_correlation_id()[0] ? malloc(sizeof(*trace)) : NULL;
+    if (!trace) {
+        if (spy_correlation_id()[0]) {
+            spy__dropped(SPY__SIGNAL_CONTEXT, SPY__DROP_MEMORY, 1);
+        }
+        return NULL;
+    }
+    trace->refs = 1;
+    trace->offset_ns = spy__realtime_ns() - spy__monotonic_ns();
+    trace->count = trace->lost = 0;
+    pthread_mutex_init(&trace->mu, NULL);
+    if (!spy__context_feed(trace)) {
+        spy_trace_release(trace);
+        return NULL;
+    }
+    return trace;
+}
+
+// ---- a span comes in
+
+static size_t text_bytes(const char *text)
+{
+    return text ? spy__utf8_cut(text, strlen(text), SPY_TRACE_TEXT_MAX) + 1 : 0;
+}
+
+static const char *copy_text(char **at, const char *text)
+{
+    size_t bytes = text_bytes(text);
+    char *copy = bytes ? *at : NULL;
+    if (copy) {
+        memcpy(copy, text, bytes - 1);
+        copy[bytes - 1] = '\0';
+        *at += bytes;
+    }
+    return copy;
+}
+
+static void print_id(char ret[SPY_SPAN_ID_LEN + 1], uint64_t id)
+{
+    spy__hex_u64(ret, id);
+    ret[id ? SPY_SPAN_ID_LEN : 0] = '\0';
+}
+
+// Names are the operation's own, which outlives all of its spans; values are its caller's.
+static struct entry *copy_span(const struct spy_span *span, struct spy_outcome outcome)
+{
+    const struct spy_operation *operation = span->operation;
+    size_t labels = 0, bytes = text_bytes(outcome.error_type) + text_bytes(outcome.message);
+    for (; labels < SPY_LABELS_MAX - 1 && operation->labels[labels]; labels++) {
+        bytes += text_bytes(span->values[labels]);
+    }
+    struct entry *entry = malloc(sizeof(*entry) + bytes);
+    if (!entry) {
+        return NULL;
+    }
+    char *at = entry->texts;
+    entry->span = (struct spy_trace_span){ .name = operation->name ? operation->name : "" };
+    print_id(entry->span.span_id, span->span_id);
+    print_id(entry->span.parent_id, span->parent_id);
+    for (size_t i = 0; i < labels; i++) {
+        const char *value = copy_text(&at, span->values[i]);
+        entry->span.labels[i] = operation->labels[i];
+        entry->span.values[i] = value ? value : "";
+    }
+    entry->span.error_type = copy_text(&at, outcome.error_type);
+    entry->span.message = copy_text(&at, outcome.message);
+    return entry;
+}
+
+void spy__trace_add(const struct spy_span *span, struct spy_outcome outcome, uint64_t end_ns)
+{
+    struct spy_trace *trace = spy__context_fed();
+    if (SPY__LIKELY(!trace)) {
+        return;
+    }
+    struct entry *entry = copy_span(span, outcome);
+    if (entry) {
+        entry->span.start_us = (span->start_ns + trace->offset_ns) / 1000;
+        entry->span.duration_us = end_ns > span->start_ns ? (end_ns - span->start_ns) / 1000 : 0;
+    } else {
+        spy__dropped(SPY__SIGNAL_SPAN, SPY__DROP_MEMORY, 1);
+    }
+    pthread_mutex_lock(&trace->mu);
+    bool room = entry && trace->count < SPY_TRACE_SPANS_MAX;
+    if (room) {
+        trace->entries[trace->count++] = entry;
+    } else {
+        trace->lost++;
+    }
+    pthread_mutex_unlock(&trace->mu);
+    if (!room) {
+        free(entry);
+    }
+}
+
+// ---- reading it
+
+// By start; of two that started at once, the longer one is the outer one.
+static int by_start(const void *a, const void *b)
+{
+    const struct spy_trace_span *x = &(*(struct entry *const *)a)->span;
+    const struct spy_trace_span *y = &(*(struct entry *const *)b)->span;
+    if (x->start_us != y->start_us) {
+        return x->start_us < y->start_us ? -1 : 1;
+    }
+    return (x->duration_us < y->duration_us) - (x->duration_us > y->duration_us);
+}
+
+void spy_trace_each(struct spy_trace *trace,
+                    void (*each)(void *arg, const struct spy_trace_span *span), void *arg)
+{
+    if (!trace) {
+        return;
+    }
+    pthread_mutex_lock(&trace->mu);
+    qsort(trace->entries, trace->count, sizeof(trace->entries[0]), by_start);
+    for (size_t i = 0; i < trace->count; i++) {
+        each(arg, &trace->entries[i]->span);
+    }
+    pthread_mutex_unlock(&trace->mu);
+}
+
+size_t spy_trace_lost(struct spy_trace *trace)
+{
+    size_t lost = 0;
+    if (trace) {
+        pthread_mutex_lock(&trace->mu);
+        lost = trace->lost;
+        pthread_mutex_unlock(&trace->mu);
+    }
+    return lost;
+}

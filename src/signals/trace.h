@@ -1,0 +1,12 @@
+// What context and spans need of a timeline (spyglass/trace.h).
+#ifndef SIGNALS_TRACE_H
+#define SIGNALS_TRACE_H
+
+#include "spyglass/span.h"
+#include "spyglass/trace.h"
+
+// Adds a span that was over at end_ns by the monotonic clock to the timeline that this thread's
+// context feeds, if there is one.
+void spy__trace_add(const struct spy_span *span, struct spy_outcome outcome, uint64_t end_ns);
+
+#endif
