@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "base/ticks.h"
+
 static struct spy__fake_clock *fake_clock; // atomic, relaxed: see above
 
 static uint64_t read_ns(clockid_t id)
@@ -31,4 +33,10 @@ uint64_t spy__realtime_ns(void)
 void spy__clock_fake(struct spy__fake_clock *fake)
 {
     __atomic_store_n(&fake_clock, fake, __ATOMIC_RELAXED);
+    spy__ticks_fake(fake != NULL);
+}
+
+bool spy__clock_is_fake(void)
+{
+    return __atomic_load_n(&fake_clock, __ATOMIC_RELAXED) != NULL;
 }

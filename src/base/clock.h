@@ -2,6 +2,7 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 // Nanoseconds of CLOCK_MONOTONIC.
@@ -15,5 +16,6 @@ struct spy__fake_clock {
     uint64_t monotonic_ns, realtime_ns;
 };
 void spy__clock_fake(struct spy__fake_clock *fake);
+bool spy__clock_is_fake(void);
 
 #endif

@@ -27,15 +27,6 @@
 #define SPY__PUMP_BYTES (256u << 10)
 #define SPY__PUMP_LINES 8192u
 
-// Why a line was lost.
-enum spy__loss {
-    SPY__LOSS_FULL,    // no room within full_wait_ms: the descriptor is slow or stuck
-    SPY__LOSS_WRITE,   // write(2) failed, or the pump was stopped before it could
-    SPY__LOSS_STOPPED, // no pump runs
-    SPY__LOSS_MEMORY,
-    SPY__LOSS_SIZE, // the line would be longer than SPY__LINE_MAX
-};
-
 // Must stay as it is for the rest of the process: a caller that comes while the pump stops may
 // still look at it.
 struct spy__pump_options {

@@ -1,8 +1,9 @@
 // A record: one thing that happened, as every signal hands it on. A plain view: it borrows all it
-// points to.
+// points to. Its form in bytes is record/wire.h.
 #ifndef RECORD_RECORD_H
 #define RECORD_RECORD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,13 +19,46 @@
 // elements.
 #define SPY__LEVELS ((int)SPY_LEVEL_ERROR + 1)
 
+// What happened. The numbers are part of the wire form.
+enum spy__record_kind {
+    SPY__KIND_LOG,
+    SPY__KIND_SPAN,
+    SPY__KIND_EVENT,
+    SPY__KIND_ERROR,
+    SPY__KIND_PROFILE,
+    SPY__KINDS,
+};
+
+// Why a record, or its line, was lost. The numbers are part of the ring file's form.
+enum spy__loss {
+    SPY__LOSS_FULL,    // no room within full_wait_ms: the destination is slow or stuck
+    SPY__LOSS_WRITE,   // write(2) failed, or the pump was stopped before it could
+    SPY__LOSS_STOPPED, // no pump runs
+    SPY__LOSS_MEMORY,
+    SPY__LOSS_SIZE, // longer than a record or a line may be
+    SPY__LOSSES,
+};
+
+// Which record it is: the start of the process that made it, the ring that it went through, and
+// its number in that ring, from 1. All zero: it went through none.
+struct spy__record_id {
+    uint64_t run;
+    uint32_t slot;
+    uint64_t sequence;
+};
+
 struct spy__record {
+    enum spy__record_kind kind;
     enum spy_level level;
-    uint64_t time_ns;               // since 1970 UTC
+    bool recovered; // from the rings of a process that died
+    struct spy__record_id id;
+    uint64_t time_ns;               // since 1970 UTC; of a span: its start
+    uint64_t duration_ns;           // of a span
+    uint64_t parent_id;             // of a span; zero for none
     const char *correlation_id;     // "" for none
     uint64_t trace_hi, trace_lo;    // both zero for none
     uint64_t span_id;               // zero for none
-    const char *event;              // never NULL
+    const char *event;              // never NULL; of a span: its name
     const char *module;             // NULL for none
     const struct spy_field *fields; // the context's bound ones first; secrets are masked already
     size_t field_count;             // at most SPY_FIELDS_MAX

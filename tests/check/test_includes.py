@@ -38,7 +38,7 @@ ENCODE_NEVER = re.compile(r"^(pthread|threads|stdatomic|semaphore|unistd|fcntl|s
 ENCODE_NEVER_OURS = ("base/clock.h", "base/random.h")
 
 LIBC = re.compile(
-    r"^(assert|byteswap|ctype|dirent|dlfcn|elf|endian|errno|fcntl|fenv|float|immintrin|inttypes|limits|link|locale|malloc|math"
+    r"^(assert|byteswap|cpuid|ctype|dirent|dlfcn|elf|endian|errno|fcntl|fenv|float|immintrin|inttypes|limits|link|locale|malloc|math"
     r"|poll|pthread|sched|semaphore|setjmp|signal|spawn|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib"
     r"|stdnoreturn|string|strings|syslog|termios|threads|time|ucontext|unistd|unwind|wchar|emmintrin|arm_neon"
     r"|arpa/inet|netdb|netinet/.*|sys/.*|linux/.*)\.h$")

@@ -1,0 +1,98 @@
+// The map between the processor's counter and CLOCK_REALTIME; see the header.
+
+#include "base/ticks.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+// The rate is measured over at least this long, and its base moves on after a while: long enough to
+// make the error of a reading (some 50 ns) small, short enough to follow a clock that is slewed.
+#define BASE_MIN_NS 250000u
+#define BASE_MAX_NS 1000000000u
+// A rate further off than this is no rate: the clock was stepped between the two readings. NTP slews
+// by 500 ppm at most.
+#define RATE_TOLERANCE 0.002
+
+bool spy__ticks_raw;
+
+static bool counter_is_steady(void)
+{
+#if defined(__x86_64__)
+    unsigned a, b, c, d;
+    return __get_cpuid(0x80000007, &a, &b, &c, &d) && (d & 1u << 8);
+#elif defined(__aarch64__)
+    return true; // by architecture: ARM DDI 0487, D11.1.2
+#else
+    return false;
+#endif
+}
+
+void spy__ticks_fake(bool fake)
+{
+    __atomic_store_n(&spy__ticks_raw, !fake && counter_is_steady(), __ATOMIC_RELAXED);
+}
+
+// Both clocks at one moment: of a few tries the one in which the counter moved least.
+static void read_both(uint64_t *ret_ticks, uint64_t *ret_ns)
+{
+    uint64_t best = UINT64_MAX;
+    for (int i = 0; i < 4; i++) {
+        uint64_t before = spy__ticks(), ns = spy__realtime_ns(), after = spy__ticks();
+        if (after - before < best) {
+            best = after - before;
+            *ret_ticks = before + best / 2;
+            *ret_ns = ns;
+        }
+    }
+}
+
+void spy__ticks_init(struct spy__ticks_map *map)
+{
+    *map = (struct spy__ticks_map){ 0 };
+    spy__ticks_fake(spy__clock_is_fake());
+    if (!__atomic_load_n(&spy__ticks_raw, __ATOMIC_RELAXED)) {
+        return;
+    }
+    read_both(&map->base_ticks, &map->base_ns);
+    const uint64_t start_ns = spy__monotonic_ns();
+    while (spy__monotonic_ns() - start_ns < BASE_MIN_NS) {
+    }
+    read_both(&map->ticks, &map->ns);
+    map->ns_per_tick = (double)(map->ns - map->base_ns) / (double)(map->ticks - map->base_ticks);
+}
+
+void spy__ticks_sync(struct spy__ticks_map *map)
+{
+    uint64_t ticks, ns;
+    if (!(map->ns_per_tick > 0) || !__atomic_load_n(&spy__ticks_raw, __ATOMIC_RELAXED)) {
+        return;
+    }
+    read_both(&ticks, &ns);
+    if (ns >= map->base_ns + BASE_MIN_NS && ticks > map->base_ticks) {
+        double rate = (double)(ns - map->base_ns) / (double)(ticks - map->base_ticks);
+        double off = rate / map->ns_per_tick - 1;
+        if (off > -RATE_TOLERANCE && off < RATE_TOLERANCE) {
+            map->ns_per_tick = rate;
+        } else {
+            map->base_ticks = ticks;
+            map->base_ns = ns;
+        }
+        if (ns - map->base_ns > BASE_MAX_NS) {
+            map->base_ticks = map->ticks;
+            map->base_ns = map->ns;
+        }
+    }
+    map->ticks = ticks;
+    map->ns = ns;
+}
+
+uint64_t spy__ticks_to_ns(const struct spy__ticks_map *map, uint64_t ticks)
+{
+    if (ticks & SPY__TICKS_NS) {
+        return ticks & ~SPY__TICKS_NS;
+    }
+    // The difference is small, and exact as a double; the sum is of integers.
+    double ns = (double)(int64_t)(ticks - map->ticks) * map->ns_per_tick;
+    return map->ns + (uint64_t)(int64_t)ns;
+}

@@ -1,0 +1,103 @@
+// The caller's side of the rings, inline: a thread's place in its ring, and a record's way into it.
+//
+//     struct spy__wire_put put;
+//     struct spy__wire_head head = { … };
+//     if (spy__rings_begin(&spy__producer, &put, &head)) {
+//         … parts …
+//         if (spy__rings_end(&spy__producer, &put, &head)) return;
+//     }
+//     spy__rings_push(&record);   // the slow road: no ring yet, no room, stopped, a child
+//
+// Invariants: head <= limit <= tail + ring_bytes - SPY__WIRE_SLACK, all multiples of 8.
+//
+// Memory order: a head is released by its thread and acquired by the pump; a tail the other way
+// round. `busy` and the generation are a store and a load of one thread that must not change
+// places; no fence stands between them, because whoever closes the rings makes all threads pass one
+// (membarrier(2)). Where the kernel has no membarrier, spy__rings_fenced makes callers do so.
+#ifndef RECORD_RINGS_PUSH_H
+#define RECORD_RINGS_PUSH_H
+
+#include "base/ticks.h"
+#include "record/rings.h"
+#include "record/wire_put.h"
+
+// A thread's place in its ring.
+struct spy__producer {
+    unsigned generation; // of the rings that it belongs to; 0: of none
+    uint32_t *busy;      // never NULL
+    struct spy__slot *slot;
+    unsigned char *data;
+    uint64_t mask, head, limit, sequence, seed;
+};
+
+extern __thread struct spy__producer spy__producer __attribute__((tls_model("initial-exec")));
+
+// Atomic. Odd while rings are open; changes with every open, stop and fork.
+extern unsigned spy__rings_generation;
+// Const after the first open.
+extern bool spy__rings_fenced;
+// Atomic: the pump has no timer running.
+extern bool spy__rings_asleep;
+
+// Whether p's rings are open; then they stay so until `busy` is cleared.
+static inline bool spy__rings_enter(struct spy__producer *p)
+{
+    __atomic_store_n(p->busy, 1, __ATOMIC_RELAXED);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    if (__builtin_expect(spy__rings_fenced, 0)) {
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    }
+    if (__builtin_expect(__atomic_load_n(&spy__rings_generation, __ATOMIC_ACQUIRE) != p->generation,
+                         0)) {
+        __atomic_store_n(p->busy, 0, __ATOMIC_RELEASE);
+        return false;
+    }
+    return true;
+}
+
+static inline void spy__rings_leave(struct spy__producer *p)
+{
+    __atomic_store_n(p->busy, 0, __ATOMIC_RELEASE);
+}
+
+// False where the slow road must be taken.
+static inline bool spy__rings_begin(struct spy__producer *p, struct spy__wire_put *put,
+                                    struct spy__wire_head *head)
+{
+    if (!spy__rings_enter(p)) {
+        return false;
+    }
+    head->ticks = spy__ticks();
+    head->sequence = p->sequence + 1;
+    size_t room = p->limit - p->head;
+    spy__wire_put_begin(put, p->data + (p->head & p->mask),
+                        room < SPY__RECORD_MAX ? room : SPY__RECORD_MAX, p->seed);
+    return true;
+}
+
+// Publishes it; false when it did not fit: then nothing happened.
+static inline bool spy__rings_end(struct spy__producer *p, struct spy__wire_put *put,
+                                  struct spy__wire_head *head)
+{
+    if (__builtin_expect(put->failed, 0)) {
+        spy__rings_leave(p);
+        return false;
+    }
+    p->head += spy__wire_put_end(put, head);
+    p->sequence++;
+    p->slot->sequence = p->sequence;
+    __atomic_store_n(&p->slot->head, p->head, __ATOMIC_RELEASE);
+    spy__rings_leave(p);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    if (__builtin_expect(spy__rings_fenced, 0)) {
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    }
+    if (__builtin_expect(__atomic_load_n(&spy__rings_asleep, __ATOMIC_RELAXED) ||
+                             head->level >= SPY_LEVEL_ERROR,
+                         0)) {
+        spy__rings_wake();
+    }
+    return true;
+}
+
+#endif

@@ -1,0 +1,412 @@
+// Writing a record from its plain view, and reading one back; see the headers.
+
+#include "record/wire.h"
+
+#include <errno.h>
+
+#include "base/utf8.h"
+#include "record/wire_put.h"
+
+// ---- writing
+
+size_t spy__wire_put_long(struct spy__wire_put *put, const struct spy_field *field)
+{
+    if (field->type == SPY_FIELD_STR) {
+        size_t n = spy__utf8_cut(field->value.s, field->len, SPY__FIELD_STR_MAX);
+        spy__wire_put_bytes(put, field->value.s, n);
+        return n;
+    }
+    size_t pad = (size_t)(put->start - put->at) & 7;
+    if (field->len > SPY__RECORD_MAX / sizeof(uintptr_t)) {
+        put->failed = true;
+        put->end = put->at;
+    }
+    if (spy__wire_fits(put, pad)) {
+        memset(put->at, 0, pad);
+        put->at += pad;
+    }
+    spy__wire_put_bytes(put, field->value.addrs, field->len * sizeof(uintptr_t));
+    return field->len * sizeof(uintptr_t);
+}
+
+static void put_extras(struct spy__wire_put *put, struct spy__wire_head *head,
+                       const struct spy__record *record)
+{
+    if (record->time_ns) {
+        head->flags |= SPY__WIRE_TIME;
+        spy__wire_put_u64(put, record->time_ns);
+        spy__wire_mix(put, record->time_ns, 0);
+    }
+    if (record->kind == SPY__KIND_SPAN) {
+        head->flags |= SPY__WIRE_SPAN;
+        spy__wire_put_u64(put, record->duration_ns);
+        spy__wire_put_u64(put, record->parent_id);
+        spy__wire_mix(put, record->duration_ns, record->parent_id);
+    }
+    if (record->id.run) {
+        head->flags |= SPY__WIRE_ID;
+        head->sequence = record->id.sequence;
+        spy__wire_put_u64(put, record->id.run);
+        spy__wire_put_u64(put, record->id.slot);
+        spy__wire_mix(put, record->id.run, record->id.slot);
+    }
+    head->flags |= record->recovered ? SPY__WIRE_RECOVERED : 0;
+}
+
+static void put_context(struct spy__wire_put *put, struct spy__wire_head *head,
+                        const struct spy__record *record)
+{
+    if (!(record->trace_hi | record->trace_lo) && !record->correlation_id[0]) {
+        return;
+    }
+    size_t n = strlen(record->correlation_id) + 1;
+    if (n > UINT16_MAX - 16 || !spy__wire_fits(put, 16 + n)) {
+        put->failed = true;
+        return;
+    }
+    unsigned char *to = put->at;
+    memcpy(to, &record->trace_hi, 8);
+    memcpy(to + 8, &record->trace_lo, 8);
+    memcpy(to + 16, record->correlation_id, n);
+    head->context_bytes = (uint16_t)(16 + n);
+    put->at += 16 + n;
+    spy__wire_mix(put, spy__wire_sum_of(to, 16 + n), 16 + n);
+}
+
+void spy__wire_put_record(struct spy__wire_put *put, struct spy__wire_head *head,
+                          const struct spy__record *record)
+{
+    head->kind = (uint8_t)record->kind;
+    head->level = (uint8_t)record->level;
+    head->span_id = record->span_id;
+    put_extras(put, head, record);
+    put_context(put, head, record);
+    head->event_bytes = (uint32_t)spy__wire_put_text(put, record->event);
+    if (record->module) {
+        head->module_bytes = (uint32_t)spy__wire_put_text(put, record->module);
+    }
+    for (size_t i = 0; i < record->field_count && i < UINT16_MAX; i++) {
+        if (spy__wire_is_field(&record->fields[i])) {
+            spy__wire_put_field(put, &record->fields[i]);
+            head->field_count++;
+        }
+    }
+}
+
+size_t spy__wire_write(void *to, size_t cap, const struct spy__record *record)
+{
+    struct spy__wire_put put;
+    struct spy__wire_head head = { 0 };
+    if (cap > SPY__RECORD_MAX + SPY__WIRE_SLACK) {
+        cap = SPY__RECORD_MAX + SPY__WIRE_SLACK;
+    }
+    spy__wire_put_begin(&put, to, cap > SPY__WIRE_SLACK ? cap - SPY__WIRE_SLACK : 0, 0);
+    spy__wire_put_record(&put, &head, record);
+    return put.failed ? 0 : spy__wire_put_end(&put, &head);
+}
+
+// ---- reading
+
+// What is left of a record's bytes.
+struct cursor {
+    const unsigned char *start, *at, *end;
+};
+
+static bool take(struct cursor *c, size_t n, const unsigned char **ret)
+{
+    if (n > (size_t)(c->end - c->at)) {
+        return false;
+    }
+    *ret = c->at;
+    c->at += n;
+    return true;
+}
+
+static bool take_u64(struct cursor *c, uint64_t *ret)
+{
+    const unsigned char *s;
+    if (!take(c, 8, &s)) {
+        return false;
+    }
+    memcpy(ret, s, 8);
+    return true;
+}
+
+// A string of n bytes that ends in its NUL.
+static bool take_text(struct cursor *c, size_t n, const char **ret)
+{
+    const unsigned char *s;
+    if (n == 0 || !take(c, n, &s) || s[n - 1] != '\0') {
+        return false;
+    }
+    *ret = (const char *)s;
+    return true;
+}
+
+static bool take_value(struct cursor *c, struct spy_field *field, size_t n)
+{
+    const unsigned char *s, *pad;
+    switch (field->type) {
+    case SPY_FIELD_STR:
+        if (!take(c, n, &s)) {
+            return false;
+        }
+        field->value.s = (const char *)s;
+        field->len = n;
+        return true;
+    case SPY_FIELD_ADDRS:
+        if (n % sizeof(uintptr_t) != 0 || !take(c, (size_t)(c->start - c->at) & 7, &pad) ||
+            !take(c, n, &s)) {
+            return false;
+        }
+        field->value.addrs = (const uintptr_t *)(const void *)s;
+        field->len = n / sizeof(uintptr_t);
+        return true;
+    default:
+        return n == 0;
+    }
+}
+
+static bool take_field(struct cursor *c, struct spy_field *field, size_t *ret_key_bytes)
+{
+    uint64_t word;
+    if (!take_u64(c, &word)) {
+        return false;
+    }
+    unsigned type = word & 0xff;
+    size_t key_bytes = word >> 8 & 0xffffff;
+    if (type == SPY_FIELD_NONE || type > SPY_FIELD_ADDRS || key_bytes < 2) {
+        return false;
+    }
+    field->type = (enum spy_field_type)type;
+    field->len = 0;
+    if (type < SPY_FIELD_STR) {
+        uint64_t number;
+        if (!take_u64(c, &number)) {
+            return false;
+        }
+        field->value.u = number;
+        if (type == SPY_FIELD_BOOL) {
+            field->value.b = number != 0;
+        }
+    }
+    *ret_key_bytes = key_bytes;
+    return take_text(c, key_bytes, &field->key) && take_value(c, field, word >> 32);
+}
+
+// The field of this key that stands in the view already, or NULL. `seen` has a bit for every key
+// there, so that few keys are compared.
+static struct spy_field *find_key(struct spy__wire_view *view, const char *key, size_t key_bytes,
+                                  uint64_t *seen)
+{
+    unsigned first = (unsigned char)key[0], last = (unsigned char)key[key_bytes - 2];
+    uint64_t bit = UINT64_C(1) << ((first * 5 + last * 3 + key_bytes * 11) & 63);
+    if (!(*seen & bit)) {
+        *seen |= bit;
+        return NULL;
+    }
+    for (size_t i = 0; i < view->record.field_count; i++) {
+        if (strcmp(view->fields[i].key, key) == 0) {
+            return &view->fields[i];
+        }
+    }
+    return NULL;
+}
+
+static bool take_fields(struct cursor *c, struct spy__wire_view *view, size_t count)
+{
+    uint64_t seen = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct spy_field field;
+        size_t key_bytes;
+        if (!take_field(c, &field, &key_bytes)) {
+            return false;
+        }
+        struct spy_field *to = find_key(view, field.key, key_bytes, &seen);
+        if (!to && view->record.field_count == SPY_FIELDS_MAX) {
+            view->fields_dropped++;
+            continue;
+        }
+        to = to ? to : &view->fields[view->record.field_count++];
+        *to = field;
+    }
+    return true;
+}
+
+static bool take_extras(struct cursor *c, struct spy__record *record, unsigned flags)
+{
+    uint64_t slot;
+    if ((flags & SPY__WIRE_TIME) && !take_u64(c, &record->time_ns)) {
+        return false;
+    }
+    if ((flags & SPY__WIRE_SPAN) &&
+        !(take_u64(c, &record->duration_ns) && take_u64(c, &record->parent_id))) {
+        return false;
+    }
+    if (flags & SPY__WIRE_ID) {
+        if (!take_u64(c, &record->id.run) || !take_u64(c, &slot) || slot > UINT32_MAX) {
+            return false;
+        }
+        record->id.slot = (uint32_t)slot;
+    }
+    return true;
+}
+
+static bool take_context(struct cursor *c, struct spy__record *record, size_t n)
+{
+    if (n == 0) {
+        return true;
+    }
+    return n > 16 && take_u64(c, &record->trace_hi) && take_u64(c, &record->trace_lo) &&
+           take_text(c, n - 16, &record->correlation_id);
+}
+
+// The head of the record at the start of n bytes. Returns as spy__wire_read().
+static int read_head(struct spy__wire_head *head, const void *bytes, size_t n)
+{
+    if (n < sizeof(*head)) {
+        return -ENODATA;
+    }
+    memcpy(head, bytes, sizeof(*head));
+    if (head->bytes % 8 != 0 || head->bytes < sizeof(*head) || head->bytes > SPY__RECORD_MAX) {
+        return -EBADMSG;
+    }
+    if (n < head->bytes) {
+        return -ENODATA;
+    }
+    if (head->version != SPY__WIRE_VERSION) {
+        return -ENOTSUP;
+    }
+    bool good = head->kind < SPY__KINDS && head->level >= SPY_LEVEL_DEBUG &&
+                head->level <= SPY_LEVEL_ERROR && head->flags <= SPY__WIRE_FLAGS;
+    return good ? 0 : -EBADMSG;
+}
+
+int spy__wire_read(struct spy__wire_view *ret, const void *bytes, size_t n)
+{
+    struct spy__wire_head head;
+    int err = read_head(&head, bytes, n);
+    ret->bytes = err == 0 || err == -ENOTSUP ? head.bytes : 0;
+    if (err != 0) {
+        return err;
+    }
+    struct spy__record *record = &ret->record;
+    *record = (struct spy__record){
+        .kind = (enum spy__record_kind)head.kind,
+        .level = (enum spy_level)head.level,
+        .recovered = (head.flags & SPY__WIRE_RECOVERED) != 0,
+        .id.sequence = head.sequence,
+        .span_id = head.span_id,
+        .correlation_id = "",
+        .fields = ret->fields,
+    };
+    ret->ticks = head.ticks;
+    ret->fields_dropped = 0;
+    struct cursor c = { bytes, bytes, (const unsigned char *)bytes + head.bytes };
+    c.at += sizeof(head);
+    bool good = take_extras(&c, record, head.flags) &&
+                take_context(&c, record, head.context_bytes) &&
+                take_text(&c, head.event_bytes, &record->event) &&
+                (head.module_bytes == 0 || take_text(&c, head.module_bytes, &record->module)) &&
+                take_fields(&c, ret, head.field_count);
+    return good ? 0 : -EBADMSG;
+}
+
+// ---- the check
+
+// Goes over the parts as spy__wire_put_record() and a log call write them.
+static bool mix_parts(struct spy__wire_put *sum, struct cursor *c,
+                      const struct spy__wire_head *head)
+{
+    const unsigned char *s;
+    uint64_t x = 0, y = 0;
+    if (head->flags & SPY__WIRE_TIME) {
+        if (!take_u64(c, &x)) {
+            return false;
+        }
+        spy__wire_mix(sum, x, 0);
+    }
+    for (unsigned flag = SPY__WIRE_SPAN; flag <= SPY__WIRE_ID; flag <<= 1) {
+        if (head->flags & flag) {
+            if (!take_u64(c, &x) || !take_u64(c, &y)) {
+                return false;
+            }
+            spy__wire_mix(sum, x, y);
+        }
+    }
+    if (head->context_bytes) {
+        if (!take(c, head->context_bytes, &s)) {
+            return false;
+        }
+        spy__wire_mix(sum, spy__wire_sum_of(s, head->context_bytes), head->context_bytes);
+    }
+    if (!take(c, head->event_bytes, &s)) {
+        return false;
+    }
+    spy__wire_mix_bytes(sum, s, head->event_bytes);
+    if (head->module_bytes) {
+        if (!take(c, head->module_bytes, &s)) {
+            return false;
+        }
+        spy__wire_mix_bytes(sum, s, head->module_bytes);
+    }
+    if (head->bound_bytes) {
+        if (!take(c, head->bound_bytes, &s)) {
+            return false;
+        }
+        spy__wire_mix(sum, spy__wire_sum_of(s, head->bound_bytes), head->bound_bytes);
+    }
+    return true;
+}
+
+static bool mix_field(struct spy__wire_put *sum, struct cursor *c)
+{
+    struct spy_field field;
+    size_t key_bytes;
+    uint64_t word;
+    const unsigned char *at = c->at;
+    if (!take_field(c, &field, &key_bytes)) {
+        return false;
+    }
+    memcpy(&word, at, 8);
+    spy__wire_mix_bytes(sum, (const unsigned char *)field.key, key_bytes);
+    if (field.type >= SPY_FIELD_STR) {
+        size_t n = word >> 32;
+        spy__wire_mix_bytes(sum, c->at - n, n);
+        spy__wire_mix(sum, word, 0);
+    } else {
+        spy__wire_mix(sum, word, spy__wire_load8(at + 8));
+    }
+    return true;
+}
+
+bool spy__wire_intact(const void *bytes, size_t n, uint64_t seed)
+{
+    struct spy__wire_head head;
+    if (read_head(&head, bytes, n) != 0) {
+        return false;
+    }
+    struct cursor c = { bytes, bytes, (const unsigned char *)bytes + head.bytes };
+    c.at += sizeof(head);
+    struct spy__wire_put sum = { .a = seed };
+    if (!mix_parts(&sum, &c, &head)) {
+        return false;
+    }
+    // Bound fields went in as one part; field_count counts them too.
+    struct cursor bound = { c.start, c.at - head.bound_bytes, c.at };
+    size_t left = head.field_count;
+    for (; bound.at < bound.end; left--) {
+        struct spy_field field;
+        size_t key_bytes;
+        if (left == 0 || !take_field(&bound, &field, &key_bytes)) {
+            return false;
+        }
+    }
+    for (; left > 0; left--) {
+        if (!mix_field(&sum, &c)) {
+            return false;
+        }
+    }
+    spy__wire_mix_head(&sum, &head);
+    return spy__wire_sum(&sum) == head.check;
+}
