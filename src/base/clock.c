@@ -7,9 +7,21 @@
 #include <stddef.h>
 #include <time.h>
 
-#include "base/ticks.h"
-
 static struct spy__fake_clock *fake_clock; // atomic, relaxed: see above
+static bool counter_is_steady;             // as is this
+bool spy__ticks_raw;
+
+static void choose_ticks(void)
+{
+    bool raw = __atomic_load_n(&counter_is_steady, __ATOMIC_RELAXED) && !spy__clock_is_fake();
+    __atomic_store_n(&spy__ticks_raw, raw, __ATOMIC_RELAXED);
+}
+
+void spy__clock_counter(bool steady)
+{
+    __atomic_store_n(&counter_is_steady, steady, __ATOMIC_RELAXED);
+    choose_ticks();
+}
 
 static uint64_t read_ns(clockid_t id)
 {
@@ -33,7 +45,7 @@ uint64_t spy__realtime_ns(void)
 void spy__clock_fake(struct spy__fake_clock *fake)
 {
     __atomic_store_n(&fake_clock, fake, __ATOMIC_RELAXED);
-    spy__ticks_fake(fake != NULL);
+    choose_ticks();
 }
 
 bool spy__clock_is_fake(void)

@@ -18,4 +18,9 @@ struct spy__fake_clock {
 void spy__clock_fake(struct spy__fake_clock *fake);
 bool spy__clock_is_fake(void);
 
+// Whether the processor's counter stands for time (base/ticks.h): there is a steady one, as was
+// said here, and no fake clock. Atomic, relaxed.
+extern bool spy__ticks_raw;
+void spy__clock_counter(bool steady);
+
 #endif

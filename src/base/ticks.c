@@ -14,8 +14,6 @@
 // by 500 ppm at most.
 #define RATE_TOLERANCE 0.002
 
-bool spy__ticks_raw;
-
 static bool counter_is_steady(void)
 {
 #if defined(__x86_64__)
@@ -26,11 +24,6 @@ static bool counter_is_steady(void)
 #else
     return false;
 #endif
-}
-
-void spy__ticks_fake(bool fake)
-{
-    __atomic_store_n(&spy__ticks_raw, !fake && counter_is_steady(), __ATOMIC_RELAXED);
 }
 
 // Both clocks at one moment: of a few tries the one in which the counter moved least.
@@ -50,7 +43,7 @@ static void read_both(uint64_t *ret_ticks, uint64_t *ret_ns)
 void spy__ticks_init(struct spy__ticks_map *map)
 {
     *map = (struct spy__ticks_map){ 0 };
-    spy__ticks_fake(spy__clock_is_fake());
+    spy__clock_counter(counter_is_steady());
     if (!__atomic_load_n(&spy__ticks_raw, __ATOMIC_RELAXED)) {
         return;
     }

@@ -20,9 +20,6 @@
 
 #define SPY__TICKS_NS (UINT64_C(1) << 63)
 
-// Whether ticks are the processor's own. Atomic, relaxed: either kind of stamp can be read.
-extern bool spy__ticks_raw;
-
 static inline uint64_t spy__ticks(void)
 {
     if (__builtin_expect(!__atomic_load_n(&spy__ticks_raw, __ATOMIC_RELAXED), 0)) {
@@ -44,9 +41,6 @@ struct spy__ticks_map {
     uint64_t base_ticks, base_ns; // an earlier one, which the rate is measured from
     double ns_per_tick;           // 0: no counter
 };
-
-// Tests: whether stamps must come from the fake clock. Called by spy__clock_fake().
-void spy__ticks_fake(bool fake);
 
 // Decides what ticks are, and reads both clocks for the first time: takes a quarter of a
 // millisecond to measure the rate.
