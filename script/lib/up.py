@@ -23,6 +23,7 @@ SERVICES = (
     ("memegen", "its metrics", "SPY_ADMIN", "127.0.0.1:8000", "/healthz"),
     ("prometheus", "Prometheus", "PROMETHEUS_PORT", "127.0.0.1:9090", "/-/ready"),
     ("alertmanager", "Alertmanager", "ALERTMANAGER_PORT", "127.0.0.1:9093", "/-/ready"),
+    ("spyglass-events", "the event store", "CLICKHOUSE_PORT", "127.0.0.1:8123", "/ping"),
     ("notify-standin", "the stand-in of Slack and PagerDuty", "NOTIFY_STANDIN", "127.0.0.1:0", "/healthz"),
     ("grafana", "Grafana", "GRAFANA_PORT", "127.0.0.1:3000", "/api/health"),
     ("llm-standin", "the stand-in LLM", "LLM_STANDIN", "127.0.0.1:0", "/control"),
@@ -101,10 +102,20 @@ class Up:
         self.grafana = "--grafana" in arguments
         self.incident = "--demo-incident" in arguments
         self.traffic = self.incident or "--traffic" in arguments
+        self.no_events = self.why_no_events()
         self.interval = os.environ.get("PROMETHEUS_INTERVAL") or (DEMO_INTERVAL if self.incident else None)
         self.record = os.path.join(folder, "up.json")
         self.children = {}  # name → Popen
         self.addresses = {}
+
+    def why_no_events(self):
+        """Why no event store is started, in words; "" where that goes without saying; None where one is."""
+        if os.environ.get("CLICKHOUSE_URL"):
+            return "The event store is the one of CLICKHOUSE_URL."
+        if not self.monitoring:
+            return ""
+        missing = stack.event_engine_missing()
+        return f"There is no event store here: {missing}." if missing else None
 
     def path(self, *parts):
         return os.path.join(self.folder, *parts)
@@ -149,6 +160,12 @@ class Up:
         self.start("memegen", [os.path.join(stack.ROOT, "build/memegen/memegen"),
                                "--listen", self.addresses["MEMEGEN_LISTEN"], "--admin", self.addresses["SPY_ADMIN"],
                                "--state-dir", self.path("memegen")], stack.ROOT, env)
+
+    def start_event_store(self):
+        """With what it needs of the environment, and no secret in it: its users may ask for anything."""
+        env = {k: v for k, v in os.environ.items() if k in ("PATH", "TZ", "TMPDIR", "SPY_LIBCHDB")}
+        self.start("spyglass-events", [os.path.join(stack.ROOT, "build/tools/spyglass-events"), "--listen",
+                                       self.addresses["CLICKHOUSE_PORT"], "--data", self.path("events")], stack.ROOT, env)
 
     def start_tool(self, name, variable):
         self.start(name, [os.path.join(stack.ROOT, "build/tools", name), "--listen", self.addresses[variable]], stack.ROOT)
@@ -240,6 +257,8 @@ def print_screen(up, silent_receivers):
         lines += [f"  Prometheus     http://{at['PROMETHEUS_PORT']}/classic/graph?g0.expr=meme_generation_total",
                   f"  its alerts     http://{at['PROMETHEUS_PORT']}/classic/alerts",
                   f"  Alertmanager   http://{at['ALERTMANAGER_PORT']}/api/v2/alerts"]
+    if up.no_events is None:
+        lines += [f"  events         http://{at['CLICKHOUSE_PORT']}/?query=SHOW+TABLES (ClickHouse's interface)"]
     if up.grafana:
         lines += [f"  Grafana        http://{at['GRAFANA_PORT']}/d/memegen-overview"]
     lines += ["", "Try:", "",
@@ -248,6 +267,8 @@ def print_screen(up, silent_receivers):
     if up.monitoring:
         lines += [f"  curl '{at['PROMETHEUS_PORT']}/api/v1/query?query=meme_generation_total'   # one scrape ({up.interval or '15s'}) later"]
     lines += [""]
+    if up.no_events:
+        lines += [up.no_events]
     if silent_receivers:
         lines += [f"Without a secret, these receivers deliver to a stand-in, whose log ({os.path.relpath(up.log('notify-standin'))}) shows",
                   f"each notification: {', '.join(silent_receivers)}."]
@@ -281,7 +302,7 @@ def run(up, arguments):
         raise Trouble(missing)
     up.refuse_second()
     names = ["memegen"] + ["prometheus", "alertmanager", "notify-standin"] * up.monitoring
-    names += ["grafana"] * up.grafana + ["llm-standin"] * up.traffic
+    names += ["grafana"] * up.grafana + ["llm-standin"] * up.traffic + ["spyglass-events"] * (up.no_events is None)
     up.addresses = choose_addresses("--ports=auto" in arguments, names)
     build()
     if "--fresh" in arguments and os.path.isdir(up.folder):
@@ -290,6 +311,8 @@ def run(up, arguments):
     up.save()
     if up.traffic:
         up.start_tool("llm-standin", "LLM_STANDIN")
+    if up.no_events is None:
+        up.start_event_store()
     up.start_memegen()
     silent_receivers = up.start_monitoring() if up.monitoring else []
     if up.grafana:

@@ -15,6 +15,7 @@ from running import ROOT, Up, eventually, get, get_json
 
 import ports  # noqa: E402  (script/lib, by way of running)
 import processes  # noqa: E402
+import stack  # noqa: E402
 
 
 def down(*arguments, **env):
@@ -89,6 +90,22 @@ class FirstSteps(UpTest):
         self.assertEqual(lines[0], f"Look at it: {page}/")
         self.assertIn(b"/console/app.js", get(f"{page}/"))  # with its charts
         self.assertTrue(get_json(f"{page}/api/prometheus/rules")["data"]["groups"])
+
+    @unittest.skipIf(stack.event_engine_missing(), stack.event_engine_missing())
+    def test_there_is_an_event_store_and_it_keeps_what_it_has(self):
+        first = self.up().start()
+        store = f"http://{first.address('CLICKHOUSE_PORT')}"
+        self.assertIn(f"  events         {store}/?query=SHOW+TABLES", first.text())
+        for statement in ("CREATE TABLE kept (a UInt8) ENGINE = MergeTree ORDER BY a", "INSERT INTO kept VALUES (1)"):
+            subprocess.run(["curl", "-sf", "--noproxy", "*", store, "-d", statement], check=True, timeout=30)
+        self.assertEqual(first.stop(), 0, first.text())
+        second = self.up(folder=first.folder).start()
+        self.assertEqual(get(f"http://{second.address('CLICKHOUSE_PORT')}/?query=SELECT+a+FROM+kept"), b"1\n")
+
+    def test_without_its_engine_all_else_is_up(self):
+        up = self.up(SPY_LIBCHDB="/nowhere/libchdb.so").start()
+        self.assertEqual(up.text().count("There is no event store here: SPY_LIBCHDB=/nowhere/libchdb.so is not there."), 1)
+        self.assertNotIn("CLICKHOUSE_PORT", up.record["addresses"])
 
     def test_what_has_no_secret_arrives_at_the_stand_in(self):
         up = self.up().start()
@@ -186,7 +203,8 @@ class Ports(UpTest):
         self.port = self.taken.getsockname()[1]
 
     def test_a_taken_port_is_named_with_its_holder_and_the_way_out(self):
-        for variable in ("MEMEGEN_LISTEN", "SPY_ADMIN", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "NOTIFY_STANDIN"):
+        for variable in ("MEMEGEN_LISTEN", "SPY_ADMIN", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "NOTIFY_STANDIN",
+                         *([] if stack.event_engine_missing() else ["CLICKHOUSE_PORT"])):
             with self.subTest(variable=variable):
                 status, output, errors = self.up(**{variable: f"127.0.0.1:{self.port}"}).run()
                 self.assertEqual(status, 1, output)
