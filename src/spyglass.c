@@ -28,6 +28,7 @@
 #include "encode/log_style.h"
 #include "metrics/process.h"
 #include "metrics/resource.h"
+#include "profile/stacks.h"
 #include "record/pump.h"
 #include "record/state_dir.h"
 #ifdef SPY_WITH_DELIVER
@@ -59,6 +60,7 @@ struct wiring {
     struct wiring *next;
     struct spy__pump_options pump;
     struct spy__log_style style;
+    void (*encode)(struct spy__buf *out, const struct spy__record *record, const void *style);
     char service[NAME_BYTES_MAX + 1], environment[NAME_BYTES_MAX + 1];
 };
 
@@ -256,7 +258,7 @@ static void copy_name(char out[NAME_BYTES_MAX + 1], const char *name)
 static bool same_wiring(const struct wiring *a, const struct wiring *b)
 {
     return a->pump.fd == b->pump.fd && a->pump.full_wait_ms == b->pump.full_wait_ms &&
-           a->pump.encode == b->pump.encode && a->style.colour == b->style.colour &&
+           a->encode == b->encode && a->style.colour == b->style.colour &&
            strcmp(a->service, b->service) == 0 && strcmp(a->environment, b->environment) == 0;
 }
 
@@ -266,6 +268,26 @@ static void (*const encoders[])(struct spy__buf *out, const struct spy__record *
     [SPY_LOG_CONSOLE] = spy__encode_log_console,
     [SPY_LOG_LOGFMT] = spy__encode_log_logfmt,
 };
+
+__attribute__((noinline)) // what it needs of the caller's stack, few lines do
+static void
+encode_with_stacks(struct spy__buf *out, const struct spy__record *record, const struct wiring *w)
+{
+    struct spy__stacks_room room;
+    struct spy__record named = *record;
+    spy__stacks_of_record(&named, &room);
+    w->encode(out, &named, &w->style);
+}
+
+static void encode_line(struct spy__buf *out, const struct spy__record *record, const void *arg)
+{
+    const struct wiring *w = arg;
+    if (spy__has_stack(record)) {
+        encode_with_stacks(out, record, w);
+    } else {
+        w->encode(out, record, &w->style);
+    }
+}
 
 // The wiring of these settings, from an earlier start or new. NULL without memory.
 static const struct wiring *find_wiring(const struct settings *s)
@@ -277,11 +299,12 @@ static const struct wiring *find_wiring(const struct settings *s)
     copy_name(w->service, s->service);
     copy_name(w->environment, s->environment);
     spy__log_style_init(&w->style, w->service, w->environment, s->colour);
+    w->encode = encoders[s->log_format];
     w->pump = (struct spy__pump_options){
         .fd = s->log_fd,
         .full_wait_ms = s->full_wait_ms,
-        .encode = encoders[s->log_format],
-        .encode_arg = &w->style,
+        .encode = encode_line,
+        .encode_arg = w,
         .written = spy__log_written,
         .lost = spy__log_lost,
     };
@@ -401,6 +424,7 @@ static int start_all(const struct spy_options *opts)
         return err;
     }
     spy__stack_warm_up();
+    spy__stacks_hold_over_fork(); // before the pump's handlers: its lock is the outer one
     err = register_metrics();
     err = err ? err : open_state_dir(&s);
     err = err ? err : start_pump(&s);
