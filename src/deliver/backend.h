@@ -23,7 +23,7 @@
 #define SPY__REASON_MAX 256
 
 // The records of one attempt, as the journal keeps them: their bytes are the backend's to read.
-struct spy__batch {
+struct spy__delivery {
     const struct spy__bytes {
         const void *bytes;
         size_t n;
@@ -38,7 +38,7 @@ enum spy__encoding {
     SPY__ENCODING_ZSTD,
 };
 
-// A POST: the address's root, and this path with its query; the body is sent beside it.
+// A POST: this path with its query, behind the backend's base; the body is sent beside it.
 struct spy__request {
     char path[SPY__REQUEST_PATH_MAX];
     // "Name: value" each; they may hold secrets, and are never printed.
@@ -75,6 +75,7 @@ struct spy__verdict {
 
 struct spy__backend {
     const char *name; // of its reader and in metrics
+    const char *base; // "http://HOST:PORT", without secrets
     void *self;
     uint32_t kinds;   // 1u << each enum spy__kind that it takes
     size_t rows_max;  // of a batch
@@ -87,9 +88,12 @@ struct spy__backend {
     struct spy__verdict (*prepared)(void *self, const struct spy__answer *answer);
     // A batch as bytes. Returns the number of records that are in them (the others cannot be read),
     // or -ENOMEM.
-    int (*encode)(void *self, const struct spy__batch *batch, struct spy__buf *body,
+    int (*encode)(void *self, const struct spy__delivery *delivery, struct spy__buf *body,
                   struct spy__request *ret);
     struct spy__verdict (*judge)(void *self, const struct spy__answer *answer);
+    // Appends what is kept of a batch that is dropped, for people to read. Returns as encode(). NULL:
+    // nothing is kept.
+    int (*bury)(void *self, const struct spy__delivery *delivery, struct spy__buf *ret);
 };
 
 #endif

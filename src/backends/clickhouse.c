@@ -1,0 +1,235 @@
+#include "backends/clickhouse.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/clickhouse_answer.h"
+#include "backends/clickhouse_migrate.h"
+#include "encode/clickhouse_binary.h"
+#include "record/wire.h"
+
+#define TABLE "analytics_events"
+#define TIMEOUT_MS 60000u
+
+// First versions (1000 × major + minor) that know a setting or an encoding.
+#define VERSION_ASYNC_INSERT 21011u
+#define VERSION_TOKEN 22003u
+#define VERSION_ZSTD 21001u
+
+// Longest properties of one record: a record holds 128 KiB at most, an escaped byte takes six.
+#define PROPERTIES_BYTES_MAX (1u << 20)
+
+struct spy__clickhouse {
+    struct spy__clickhouse_url url;
+    struct spy__migrate migrate;
+    const char *service, *environment;
+    struct spy__buf properties;
+    struct spy__wire_view view; // of the record that is being encoded
+};
+
+int spy__clickhouse_new(struct spy__clickhouse **ret, const struct spy__clickhouse_options *options,
+                        const char **ret_why)
+{
+    struct spy__clickhouse *ch = calloc(1, sizeof(*ch));
+    if (!ch) {
+        return -ENOMEM;
+    }
+    int err = spy__clickhouse_url_parse(&ch->url, options->url, ret_why);
+    if (err != 0) {
+        spy__clickhouse_free(ch);
+        return err;
+    }
+    ch->service = options->service;
+    ch->environment = options->environment;
+    ch->migrate.apply = !options->no_migrate;
+    ch->migrate.notice = options->applied;
+    ch->migrate.arg = options->arg;
+    spy__buf_init(&ch->properties, PROPERTIES_BYTES_MAX);
+    *ret = ch;
+    return 0;
+}
+
+void spy__clickhouse_free(struct spy__clickhouse *ch)
+{
+    if (ch) {
+        spy__buf_done(&ch->properties);
+        explicit_bzero(&ch->url, sizeof(ch->url));
+        free(ch);
+    }
+}
+
+const char *spy__clickhouse_base(const struct spy__clickhouse *ch)
+{
+    return ch->url.base;
+}
+
+size_t spy__clickhouse_missing(const struct spy__clickhouse *ch)
+{
+    return spy__migrate_missing(&ch->migrate);
+}
+
+// ---- requests
+
+// Appends "NAME=VALUE" to the path's query; all but the unreserved characters of RFC 3986 is escaped.
+// Names and values are bounded so that the path holds them all.
+static void put_param(struct spy__buf *path, const char *name, const char *value)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    spy__buf_putc(path, path->len == 1 ? '?' : '&');
+    spy__buf_puts(path, name);
+    spy__buf_putc(path, '=');
+    for (const char *s = value; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if ((c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || strchr("-._~", c)) {
+            spy__buf_putc(path, (char)c);
+        } else {
+            const char escaped[3] = { '%', hex[c >> 4], hex[c & 15] };
+            spy__buf_put(path, escaped, sizeof(escaped));
+        }
+    }
+}
+
+static void put_header(struct spy__request *request, const char *name, const char *value)
+{
+    (void)snprintf(request->headers[request->header_count++], SPY__REQUEST_HEADER_BYTES_MAX,
+                   "%s: %s", name, value);
+}
+
+// What every request has; *path is left open for more.
+static void begin_request(const struct spy__clickhouse *ch, struct spy__request *request,
+                          struct spy__buf *path)
+{
+    request->header_count = 0;
+    request->encoding = SPY__ENCODING_NONE;
+    request->timeout_ms = TIMEOUT_MS;
+    if (ch->url.user[0]) {
+        put_header(request, "X-ClickHouse-User", ch->url.user);
+    }
+    if (ch->url.password[0]) {
+        put_header(request, "X-ClickHouse-Key", ch->url.password);
+    }
+    spy__buf_init_fixed(path, request->path, sizeof(request->path));
+    spy__buf_putc(path, '/');
+    if (ch->url.database[0]) {
+        put_param(path, "database", ch->url.database);
+    }
+    put_param(path, "wait_end_of_query", "1");
+}
+
+int spy__clickhouse_prepare(void *self, struct spy__request *ret, struct spy__buf *body)
+{
+    const struct spy__clickhouse *ch = self;
+    struct spy__buf path;
+    if (ch->migrate.step == SPY__MIGRATE_DONE) {
+        return 0;
+    }
+    begin_request(ch, ret, &path);
+    spy__buf_putc(&path, '\0');
+    spy__buf_reset(body);
+    (void)spy__migrate_next(&ch->migrate, body);
+    return path.failed || body->failed ? -ENOMEM : 1;
+}
+
+struct spy__verdict spy__clickhouse_prepared(void *self, const struct spy__answer *answer)
+{
+    struct spy__clickhouse *ch = self;
+    return spy__migrate_answered(&ch->migrate, answer);
+}
+
+// The settings of an insert, as far as the server's version knows them.
+static void put_settings(const struct spy__clickhouse *ch, struct spy__buf *path, const char *token)
+{
+    if (ch->migrate.version >= VERSION_ASYNC_INSERT) {
+        put_param(path, "async_insert", "0"); // its default has moved to and fro
+    }
+    if (ch->migrate.version >= VERSION_TOKEN) {
+        put_param(path, "insert_deduplication_token", token);
+        put_param(path, "deduplicate_blocks_in_dependent_materialized_views", "1");
+    }
+    if (ch->migrate.old) {
+        put_param(path, "input_format_skip_unknown_fields", "1");
+    } else {
+        put_param(path, "input_format_binary_read_json_as_string", "1");
+        put_param(path, "type_json_skip_duplicated_paths", "1"); // a.b, beside an object a
+    }
+}
+
+static enum spy__encoding encoding_of(const struct spy__clickhouse *ch)
+{
+    if (ch->url.loopback) {
+        return SPY__ENCODING_NONE; // bytes cost nothing there, and compressing them does
+    }
+    return ch->migrate.version >= VERSION_ZSTD ? SPY__ENCODING_ZSTD : SPY__ENCODING_GZIP;
+}
+
+static void insert_request(const struct spy__clickhouse *ch, struct spy__request *ret,
+                           const char *token)
+{
+    struct spy__buf path;
+    begin_request(ch, ret, &path);
+    put_param(&path, "query",
+              ch->migrate.old
+                  ? "INSERT INTO " TABLE " (" SPY__CLICKHOUSE_COLUMNS_OLD ") FORMAT JSONEachRow"
+                  : "INSERT INTO " TABLE " (" SPY__CLICKHOUSE_COLUMNS ") FORMAT RowBinary");
+    put_settings(ch, &path, token);
+    spy__buf_putc(&path, '\0');
+    ret->encoding = encoding_of(ch);
+}
+
+static void put_row(struct spy__clickhouse *ch, struct spy__buf *body, bool readable)
+{
+    const struct spy__rows_style style = { ch->service, ch->environment, ch->migrate.old };
+    if (readable || style.old) {
+        spy__encode_clickhouse_row(body, &ch->view.record, &style, &ch->properties);
+    } else {
+        spy__encode_clickhouse_binary(body, &ch->view.record, &style, &ch->properties);
+    }
+}
+
+// The rows of those records that are events; *ret_rows of them.
+static void put_rows(struct spy__clickhouse *ch, const struct spy__delivery *delivery,
+                     struct spy__buf *body, bool readable, int *ret_rows)
+{
+    *ret_rows = 0;
+    for (size_t i = 0; i < delivery->count && !body->failed; i++) {
+        const struct spy__bytes *record = &delivery->records[i];
+        if (spy__wire_read(&ch->view, record->bytes, record->n) == 0 &&
+            ch->view.record.kind == SPY__KIND_EVENT) {
+            put_row(ch, body, readable);
+            ++*ret_rows;
+        }
+    }
+}
+
+int spy__clickhouse_encode(void *self, const struct spy__delivery *delivery, struct spy__buf *body,
+                           struct spy__request *ret)
+{
+    struct spy__clickhouse *ch = self;
+    int rows;
+    spy__buf_reset(body);
+    put_rows(ch, delivery, body, false, &rows);
+    insert_request(ch, ret, delivery->token);
+    return body->failed ? -ENOMEM : rows;
+}
+
+int spy__clickhouse_bury(void *self, const struct spy__delivery *delivery, struct spy__buf *ret)
+{
+    struct spy__clickhouse *ch = self;
+    int rows;
+    put_rows(ch, delivery, ret, true, &rows);
+    return ret->failed ? -ENOMEM : rows;
+}
+
+struct spy__verdict spy__clickhouse_judge(void *self, const struct spy__answer *answer)
+{
+    struct spy__clickhouse *ch = self;
+    struct spy__clickhouse_outcome outcome = spy__clickhouse_outcome(answer, false);
+    if (outcome.code == SPY__CLICKHOUSE_UNKNOWN_TABLE ||
+        outcome.code == SPY__CLICKHOUSE_UNKNOWN_DATABASE ||
+        outcome.code == SPY__CLICKHOUSE_UNKNOWN_SETTING) {
+        spy__migrate_reset(&ch->migrate); // another server than the one that was asked
+    }
+    return spy__clickhouse_verdict(&outcome, answer);
+}
