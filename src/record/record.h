@@ -52,9 +52,10 @@ struct spy__record {
     enum spy_level level;
     bool recovered; // from the rings of a process that died
     struct spy__record_id id;
-    uint64_t time_ns;               // since 1970 UTC; of a span: its start
-    uint64_t duration_ns;           // of a span
-    uint64_t parent_id;             // of a span; zero for none
+    uint64_t time_ns;     // since 1970 UTC; of a span: its start
+    uint64_t duration_ns; // of a span
+    uint64_t parent_id;   // of a span; zero for none
+    bool root;            // of a span: none of this process is above it, whoever its parent is
     const char *correlation_id;     // "" for none
     uint64_t trace_hi, trace_lo;    // both zero for none
     uint64_t span_id;               // zero for none

@@ -51,6 +51,7 @@ static void put_extras(struct spy__wire_put *put, struct spy__wire_head *head,
         spy__wire_mix(put, record->id.run, record->id.slot);
     }
     head->flags |= record->recovered ? SPY__WIRE_RECOVERED : 0;
+    head->flags |= record->root ? SPY__WIRE_ROOT : 0;
 }
 
 static void put_context(struct spy__wire_put *put, struct spy__wire_head *head,
@@ -295,6 +296,7 @@ int spy__wire_read(struct spy__wire_view *ret, const void *bytes, size_t n)
         .kind = (enum spy__record_kind)head.kind,
         .level = (enum spy_level)head.level,
         .recovered = (head.flags & SPY__WIRE_RECOVERED) != 0,
+        .root = (head.flags & SPY__WIRE_ROOT) != 0,
         .id.sequence = head.sequence,
         .span_id = head.span_id,
         .correlation_id = "",

@@ -35,7 +35,8 @@ enum {
     SPY__WIRE_SPAN = 2,
     SPY__WIRE_ID = 4,
     SPY__WIRE_RECOVERED = 8,
-    SPY__WIRE_FLAGS = 15,
+    SPY__WIRE_ROOT = 16,
+    SPY__WIRE_FLAGS = 31,
 };
 
 // Copies may write so far past what they copy.

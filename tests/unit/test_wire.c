@@ -22,6 +22,7 @@ static struct spy__record sample(const struct spy_field *fields, size_t n)
     return (struct spy__record){ .kind = SPY__KIND_SPAN,
                                  .level = SPY_LEVEL_WARN,
                                  .recovered = true,
+                                 .root = true,
                                  .id = { .run = 0xabcdef01, .slot = 63, .sequence = 77 },
                                  .time_ns = 1700000000123456789u,
                                  .duration_ns = 1234,
@@ -86,6 +87,7 @@ static void there_and_back(void **state)
     assert_int_equal(r->kind, SPY__KIND_SPAN);
     assert_int_equal(r->level, SPY_LEVEL_WARN);
     assert_true(r->recovered);
+    assert_true(r->root);
     assert_true(r->id.run == 0xabcdef01 && r->id.slot == 63 && r->id.sequence == 77);
     assert_true(r->time_ns == record.time_ns && r->duration_ns == 1234 && r->parent_id == 0x11);
     assert_string_equal(r->correlation_id, record.correlation_id);
