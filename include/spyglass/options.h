@@ -16,13 +16,23 @@ SPY_BEGIN_DECLS
 
 /** Changes whenever a public struct or inline function changes; spy_start() checks it against the
  * library's. */
-#define SPY_ABI 2
+#define SPY_ABI 3
 
 enum spy_log_format {
     SPY_LOG_AUTO, /**< console form on a terminal, JSON elsewhere */
     SPY_LOG_JSON,
     SPY_LOG_CONSOLE,
     SPY_LOG_LOGFMT, /**< key=value pairs, https://brandur.org/logfmt */
+};
+
+/** Where log lines go. */
+enum spy_log_output {
+    SPY_LOG_OUTPUT_AUTO, /**< to log_file where there is one, else to log_fd */
+    SPY_LOG_OUTPUT_STDOUT,
+    SPY_LOG_OUTPUT_STDERR,
+    SPY_LOG_OUTPUT_FILE,     /**< to log_file */
+    SPY_LOG_OUTPUT_SYSLOG,   /**< one datagram a line to /dev/log, or to SPY_SYSLOG_SOCKET */
+    SPY_LOG_OUTPUT_JOURNALD, /**< with its fields to journald's socket, or to SPY_JOURNALD_SOCKET */
 };
 
 /** Log levels, in rising order of weight. */
@@ -43,9 +53,11 @@ struct spy_options {
     const char *service;     /**< name of the service; default: the program's name */
     const char *environment; /**< "production", "staging", …; default: left out */
     const char *release;     /**< version of the service; default: left out */
-    const char *state_dir;   /**< directory for what must outlive the process; created 0700 in a
-                                parent that   exists; guarded by one lock, so that a second process
-                                gets   -EBUSY;   default: none */
+    const char *state_dir;   /**< directory for what must outlive the process: log lines that were
+                              accepted and not yet written, which the next start writes, marked as
+                              recovered. Made 0700 in a parent that exists; guarded by one lock, so
+                              that a second process gets -EBUSY. One that is full or read-only is
+                              done without, and said so in a line; default: none */
     const char *admin; /**< "HOST:PORT" of the admin server, port 0 for any; default: no server.
                             Beyond loopback it needs `admin_token` */
     const char *admin_token; /**< bearer token of the admin server; never printed */
@@ -60,6 +72,18 @@ struct spy_options {
     unsigned resource_period_s; /**< period of the `resource_usage` sampler, 1 to 3600; default: no
                                    sampler */
     const char *resource_disk; /**< mount point that `resource_usage{disk}` looks at; default "/" */
+    enum spy_log_output log_output; /**< default: log_fd or log_file where one is set here, else
+                                       SPY_LOG_OUTPUT (auto, stdout, stderr, file, syslog,
+                                       journald), else auto */
+    const char *log_file; /**< path of the log file, made 0640, appended to; default: SPY_LOG_FILE,
+                             else none */
+    uint64_t log_file_max_bytes; /**< no log file grows longer (but for one line that is): it is
+                                    renamed to log_file.1, that to log_file.2, …; default: no limit
+                                  */
+    unsigned
+        log_file_max_age_s;     /**< the same for a log file whose first line is so old; default: no
+                                    limit */
+    unsigned log_files_max;     /**< renamed log files that are kept, 1 to 1000; default: 5 */
     const char *prometheus_url; /**< "http://HOST:PORT" of the Prometheus that the admin server's
                                    page draws from; default: SPY_PROMETHEUS_URL, else none */
 };
@@ -69,8 +93,7 @@ struct spy_options {
  * is in force then is logged once, as `spyglass_started`. Returns 0 or: -EALREADY (started before;
  * the first start goes on untouched), -EINVAL (an option or its environment variable is out of
  * range), -EBADF (log_fd is not open for writing), -EBUSY (state_dir belongs to a live process),
- * -EADDRINUSE (the admin port is taken), -EACCES (state_dir, or a port beyond loopback with no
- * token), -ENOTSUP (a part that this build left out), -ENOMEM, -EAGAIN (no thread to be had), or
+ * -EADDRINUSE (the admin port is taken), -EACCES (a port beyond loopback with no token), -ENOTSUP (a part that this build left out), -ENOMEM, -EAGAIN (no thread to be had), or
  * what else the system said to state_dir or the admin port. spy_start_error() says it in a
  * sentence. On failure nothing runs and the host goes on: instrumentation stays safe. Threads: any.
  */
@@ -99,6 +122,12 @@ SPY_API int spy_stop(unsigned timeout_ms);
 /** The admin server's port in use (for `admin = "127.0.0.1:0"`), or 0 where there is none. Threads:
  * any. */
 SPY_API uint16_t spy_admin_port(void);
+
+/**
+ * Opens log_file by its name again, soon: for whoever renamed it (logrotate). Where that fails, lines
+ * go on to the old one, and one of them says so. Threads: any; signal handlers too.
+ */
+SPY_API void spy_log_reopen(void);
 
 /** Tells the admin server's /readyz that the host is ready (or not, any more). Not ready at start.
  * Threads: any. */

@@ -8,7 +8,8 @@
 static const char *const signal_names[SPY__SIGNALS] = {
     [SPY__SIGNAL_METRICS] = "metrics", [SPY__SIGNAL_LOG] = "log",
     [SPY__SIGNAL_SPAN] = "span",       [SPY__SIGNAL_HTTP] = "http",
-    [SPY__SIGNAL_CONTEXT] = "context",
+    [SPY__SIGNAL_CONTEXT] = "context", [SPY__SIGNAL_EVENT] = "event",
+    [SPY__SIGNAL_ERROR] = "error",     [SPY__SIGNAL_PROFILE] = "profile",
 };
 
 static const char *const drop_names[SPY__DROPS] = {

@@ -14,6 +14,9 @@ enum spy__signal {
     SPY__SIGNAL_SPAN,
     SPY__SIGNAL_HTTP,
     SPY__SIGNAL_CONTEXT,
+    SPY__SIGNAL_EVENT,
+    SPY__SIGNAL_ERROR,
+    SPY__SIGNAL_PROFILE,
     SPY__SIGNALS,
 };
 

@@ -15,20 +15,22 @@
 
 // A batch is written once it has so many bytes or records.
 #define SPY__BATCH_FULL (256u << 10)
-#define SPY__BATCH_RECORDS 4096u
+#define SPY__BATCH_RECORDS 3072u
+// Lines that may come with one record: summaries, and what is told of failures.
+#define SPY__BATCH_RECORDS_MAX 4096u
 // Room behind SPY__BATCH_FULL: any record fits, though every byte of it be escaped to six.
 #define SPY__BATCH_BYTES (SPY__BATCH_FULL + (1u << 20))
 
 struct spy__batch {
     struct spy__buf out; // fixed, SPY__BATCH_BYTES
     unsigned count;
-    uint32_t ends[SPY__BATCH_RECORDS];
-    unsigned char levels[SPY__BATCH_RECORDS];
+    uint32_t ends[SPY__BATCH_RECORDS_MAX];
+    unsigned char levels[SPY__BATCH_RECORDS_MAX];
 };
 
 static inline bool spy__batch_full(const struct spy__batch *batch)
 {
-    return batch->out.len >= SPY__BATCH_FULL || batch->count == SPY__BATCH_RECORDS;
+    return batch->out.len >= SPY__BATCH_FULL || batch->count >= SPY__BATCH_RECORDS;
 }
 
 // Where record i begins.

@@ -1,112 +1,74 @@
-// The buffer between callers and the thread, the thread, and what fork() makes of them.
+// The thread, its rounds, and what fork() makes of them.
 //
-// Invariant: appended - settled is the number of lines in `filling` and `writing`. A batch belongs
-// to the thread while it is `writing`, else to whoever holds mu; nothing is written to the
-// descriptor with mu held, but by a forked child. Memory order: `options` is released by start and
-// acquired by callers, who take mu before they look at anything else.
+// Invariant: whatever a round has put into its batch and not yet accounted for is not given back to
+// its ring, so that what is in the rings is what is not settled. All of the pump's state is used
+// with mu held, and let go of for write(2), for waiting, and for opening files: so a fork finds the
+// state of masks, encoders and whoever keeps records whole. Lock order: mu, then the rings' own.
 
 #include "record/pump.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "record/stream.h"
+#include "record/recover.h"
+#include "record/rings.h"
+#include "record/round.h"
 
-#define PERIOD_MS 10
-// So many periods without a line, and the pump sleeps until a caller wakes it: an idle host has no
-// timer running.
-#define IDLE_PERIODS_MAX 100
-// Most lines fit the caller's stack; a longer one is encoded on the heap.
-#define STACK_LINE 4096
-
-// Whole lines that wait to be written, and the level of each.
-struct batch {
-    size_t len, count;
-    unsigned char levels[SPY__PUMP_LINES];
-    char bytes[SPY__PUMP_BYTES];
-};
-
-// One start of the pump: what its thread alone needs. The thread frees it.
-struct run {
-    unsigned number;
-    struct spy__stream sink;
-    const struct spy__pump_options *options;
-};
+// Between two rounds, as little as to empty a busy ring before it is half full, as much as a line
+// may be late when all is quiet.
+#define PERIOD_MIN_MS 1u
+#define PERIOD_MAX_MS 10u
+// A ring that a round finds filled so far wants the next one sooner; less than a quarter of that,
+// later.
+#define BUSY_BYTES (32u << 10)
+// So many periods without a record, and the pump sleeps until a caller wakes it: an idle host has
+// no timer running.
+#define IDLE_PERIODS_MAX 100u
+// A start waits so long for the replay of what a dead process left.
+#define REPLAY_WAIT_MS 10000u
 
 static struct {
     pthread_mutex_t mu;
-    pthread_cond_t wake;  // the thread waits: work, stop
-    pthread_cond_t moved; // callers wait: room, something settled, the end
+    pthread_cond_t moved; // something was settled, the replay is over, the thread ends
 
-    // Atomic; NULL while nothing runs. Released by start after all below is ready.
-    const struct spy__pump_options *options;
     // Atomic, only rises: runs up to this number must stop writing.
     unsigned abandoned;
+    bool reopen; // atomic: asked for by spy__pump_reopen()
 
     // All below is guarded by mu.
-    struct batch *filling, *spare;
-    struct batch *writing;      // owned by the thread while it writes
-    uint64_t appended, settled; // lines ever; settled: written or lost
-    unsigned run;
+    struct spy__pump_options options;
+    char *state_dir;      // NULL: nothing outlives the process
+    struct spy__run *run; // NULL: nothing runs
+    unsigned number;
     pthread_t thread;
-    bool stopping, urgent, asleep, stalled;
-    bool child; // after fork(): no thread, child_sink is written by callers
-    struct spy__stream child_sink;
+    uint64_t asked, settled; // flushes: asked for, done
+    bool stopping, stalled, replayed, ended;
+    bool child; // after fork(): no thread, callers write themselves
 } pump = { .mu = PTHREAD_MUTEX_INITIALIZER };
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_once_t once = PTHREAD_ONCE_INIT, once_with_rings = PTHREAD_ONCE_INIT;
 
-static void init_conditions(void)
+static void init_condition(void)
 {
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&pump.wake, &attr);
     pthread_cond_init(&pump.moved, &attr);
     pthread_condattr_destroy(&attr);
 }
 
-static void lock_before_fork(void)
-{
-    pthread_mutex_lock(&pump.mu);
-}
-
-static void unlock_in_parent(void)
-{
-    pthread_mutex_unlock(&pump.mu);
-}
-
-// The child has one thread, this one, which holds the lock; nobody waits on the conditions any
-// more, whatever they say. Lines that wait belong to the parent.
-static void become_child(void)
-{
-    init_conditions();
-    if (pump.options) {
-        pump.child = true;
-        pump.settled = pump.appended;
-        pump.stalled = false;
-    }
-    pthread_mutex_unlock(&pump.mu);
-}
-
-static void init_once(void)
-{
-    init_conditions();
-    (void)pthread_atfork(lock_before_fork, unlock_in_parent, become_child);
-}
-
 // CLOCK_MONOTONIC, the system's own: a test's fake clock must not hold a thread for ever.
-static struct timespec deadline_in(unsigned ms)
+static struct timespec deadline_in(clockid_t clock, unsigned ms)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     t.tv_sec += (time_t)(ms / 1000);
     t.tv_nsec += (long)(ms % 1000) * 1000000;
     if (t.tv_nsec >= 1000000000) {
@@ -118,110 +80,181 @@ static struct timespec deadline_in(unsigned ms)
 
 static bool run_abandoned(void *arg)
 {
-    const struct run *run = arg;
+    const struct spy__run *run = arg;
     return __atomic_load_n(&pump.abandoned, __ATOMIC_RELAXED) >= run->number;
 }
 
-// Tells the counters what became of a batch of which `done` bytes were written. Called with mu
-// held.
-static void account(const struct spy__pump_options *options, const struct batch *batch, size_t done)
+// ---- the thread
+
+static unsigned next_period(unsigned period_ms, size_t most)
 {
-    uint64_t lines[SPY__LEVELS] = { 0 };
-    size_t whole = 0;
-    for (const char *p = batch->bytes, *end = p + done; p < end; whole++) {
-        const char *newline = memchr(p, '\n', (size_t)(end - p));
-        if (!newline) {
-            break;
-        }
-        lines[batch->levels[whole]]++;
-        p = newline + 1;
+    if (most >= BUSY_BYTES) {
+        return period_ms / 2 < PERIOD_MIN_MS ? PERIOD_MIN_MS : period_ms / 2;
     }
-    if (whole > 0) {
-        options->written(lines);
+    if (most < BUSY_BYTES / 4) {
+        return period_ms * 2 > PERIOD_MAX_MS ? PERIOD_MAX_MS : period_ms * 2;
     }
-    if (whole < batch->count) {
-        options->lost(SPY__LOSS_WRITE, batch->count - whole);
-    }
+    return period_ms;
 }
 
-// Swaps the buffers and writes the full one out. Called and returns with mu held; false when the
-// run was abandoned meanwhile: then only mu is still its own.
-static bool write_batch(struct run *run)
+// Lets go of mu for a while.
+static void wait_for_work(unsigned period_ms, unsigned idle_periods)
 {
-    struct batch *batch = pump.filling;
-    pump.filling = pump.spare;
-    pump.spare = NULL;
-    pump.writing = batch;
-    pump.urgent = false;
-    pthread_cond_broadcast(&pump.moved); // there is room again
     pthread_mutex_unlock(&pump.mu);
-    size_t done = spy__stream_write(&run->sink, batch->bytes, batch->len, run_abandoned, run);
+    spy__rings_wait(idle_periods >= IDLE_PERIODS_MAX ? UINT_MAX : period_ms);
     pthread_mutex_lock(&pump.mu);
-    if (run_abandoned(run)) {
-        free(batch);
-        return false;
-    }
-    account(run->options, batch, done);
-    pump.settled += batch->count;
-    pump.stalled = false;
-    batch->len = batch->count = 0;
-    pump.writing = NULL;
-    pump.spare = batch;
-    pthread_cond_broadcast(&pump.moved);
-    return true;
 }
 
-// Waits for work or for the end of the period. Called and returns with mu held.
-static void wait_for_work(unsigned *idle_periods)
+static void reopen_if_asked(struct spy__run *run)
 {
-    if (pump.filling->len == 0 && *idle_periods >= IDLE_PERIODS_MAX) {
-        pump.asleep = true;
-        pthread_cond_wait(&pump.wake, &pump.mu);
-        pump.asleep = false;
-        *idle_periods = 0;
-    } else {
-        struct timespec deadline = deadline_in(PERIOD_MS);
-        pthread_cond_timedwait(&pump.wake, &pump.mu, &deadline);
-        (*idle_periods)++;
+    if (__atomic_exchange_n(&pump.reopen, false, __ATOMIC_RELAXED)) {
+        pthread_mutex_unlock(&pump.mu);
+        spy__sink_reopen(&run->writer.sink);
+        pthread_mutex_lock(&pump.mu);
     }
 }
 
-static bool is_due(void)
+// A destination that takes something again is stuck no more.
+static void note_moves(struct spy__run *run)
 {
-    return pump.urgent || pump.stopping || pump.filling->len > SPY__PUMP_BYTES / 2;
+    if (run->moved) {
+        pump.stalled = run->moved = false;
+    }
+}
+
+// Rounds until the end, or until the run is abandoned.
+static void go_round(struct spy__run *run)
+{
+    unsigned period_ms = PERIOD_MAX_MS, idle_periods = 0;
+    while (!run_abandoned(run)) {
+        uint64_t asked = pump.asked;
+        bool last = pump.stopping;
+        size_t most;
+        reopen_if_asked(run);
+        if (!spy__round(run, &most)) {
+            return;
+        }
+        note_moves(run);
+        if (pump.settled < asked) {
+            pump.settled = asked;
+            pthread_cond_broadcast(&pump.moved);
+        }
+        if (most == 0 && last) {
+            return;
+        }
+        period_ms = next_period(period_ms, most);
+        idle_periods = most > 0 ? 0 : idle_periods + 1;
+        if (pump.asked == pump.settled && !pump.stopping) {
+            wait_for_work(period_ms, idle_periods);
+        }
+    }
+}
+
+static void free_run(struct spy__run *run)
+{
+    spy__drain_done(&run->drain);
+    free(run);
 }
 
 static void *pump_thread(void *arg)
 {
-    struct run *run = arg;
-    unsigned idle_periods = 0;
+    struct spy__run *run = arg;
     pthread_mutex_lock(&pump.mu);
-    while (!run_abandoned(run)) {
-        if (!is_due()) {
-            wait_for_work(&idle_periods);
-            if (run_abandoned(run)) {
-                break;
-            }
-        }
-        if (pump.filling->len > 0) {
-            idle_periods = 0;
-            if (!write_batch(run)) {
-                break;
-            }
-        } else if (pump.stopping) {
-            break;
-        } else {
-            pump.urgent = false; // asked for while the last of it was being written
-        }
+    if (!pump.state_dir || spy__round_replay(run, pump.state_dir)) {
+        pump.replayed = true;
+        pthread_cond_broadcast(&pump.moved);
+        go_round(run);
+    }
+    if (!run_abandoned(run)) {
+        pump.ended = true;
+        pthread_cond_broadcast(&pump.moved);
     }
     pthread_mutex_unlock(&pump.mu);
-    close(run->sink.fd);
-    free(run);
+    spy__writer_close(&run->writer);
+    free_run(run);
     return NULL;
 }
 
+// ---- fork
+
+static void lock_before_fork(void)
+{
+    pthread_mutex_lock(&pump.mu);
+}
+
+static void unlock_in_parent(void)
+{
+    pthread_mutex_unlock(&pump.mu);
+}
+
+// The child has one thread, this one, which holds the lock; nobody waits on the condition any more,
+// whatever it says. What is in the rings belongs to the parent, and the batch with it.
+static void become_child(void)
+{
+    init_condition();
+    if (pump.run) {
+        pump.child = true;
+        pump.stalled = false;
+        spy__writer_forget(&pump.run->writer);
+        if (pump.run->writer.sink.kind >= SPY__SINK_SYSLOG) {
+            pump.run->writer.sink.syslog.zone_fixed = true;
+        }
+    }
+    pthread_mutex_unlock(&pump.mu);
+}
+
+// A fork takes the locks of the last one registered first: the pump's before those of the rings,
+// which have registered theirs when they are open.
+static void watch_forks(void)
+{
+    (void)pthread_atfork(lock_before_fork, unlock_in_parent, become_child);
+}
+
+struct direct {
+    struct spy__writer *writer;
+    uint64_t deadline_ns;
+    unsigned reached;
+    uint64_t written[SPY__LEVELS];
+};
+
+static bool past(void *arg)
+{
+    const struct direct *d = arg;
+    return spy__monotonic_ns() >= d->deadline_ns;
+}
+
+static void write_guarded(void *arg)
+{
+    struct direct *d = arg;
+    d->reached = spy__writer_write(d->writer, past, d, d->written);
+}
+
+bool spy__pump_write_direct(const struct spy__record *record)
+{
+    pthread_mutex_lock(&pump.mu);
+    struct spy__run *run = pump.child ? pump.run : NULL;
+    if (run && record->kind != SPY__KIND_LOG) {
+        pump.options.lost(SPY__LOSS_STOPPED, record->kind, 1); // the journal is the parent's
+    } else if (run) {
+        unsigned wait_ms = pump.stalled ? 0 : pump.options.full_wait_ms;
+        struct direct d = {
+            &run->writer, spy__monotonic_ns() + (uint64_t)wait_ms * 1000000u, 0, { 0 }
+        };
+        struct spy__record now = *record;
+        now.time_ns = now.time_ns ? now.time_ns : spy__realtime_ns();
+        spy__writer_add(&run->writer, &now);
+        spy__stream_guard(write_guarded, &d);
+        pump.stalled = d.reached < run->writer.batch.count;
+        spy__writer_account(&run->writer, d.reached, d.written);
+    }
+    pthread_mutex_unlock(&pump.mu);
+    return run != NULL;
+}
+
+// ---- start
+
 // A thread of ours never runs a signal handler of the host.
-static int start_thread(struct run *run)
+static int start_thread(struct spy__run *run)
 {
     sigset_t all, old;
     sigfillset(&all);
@@ -234,175 +267,133 @@ static int start_thread(struct run *run)
     return -err;
 }
 
-int spy__pump_start(const struct spy__pump_options *options)
+static int open_rings(const struct spy__pump_options *options, int *ret_why)
 {
-    pthread_once(&once, init_once);
-    if (__atomic_load_n(&pump.options, __ATOMIC_ACQUIRE)) {
-        return -EALREADY;
+    struct spy__rings_options rings = {
+        .state_dir = options->state_dir,
+        .slots = options->slots,
+        .ring_bytes = options->ring_bytes,
+        .full_wait_ms = options->full_wait_ms,
+        .lost = options->lost,
+        .overflowed = options->overflowed,
+    };
+    int why = 0, err = options->state_dir ? spy__recover_set_aside(options->state_dir) : 0;
+    if (err != 0) {
+        rings.state_dir = NULL; // what lies there must not be written over
     }
-    int fd = fcntl(options->fd, F_DUPFD_CLOEXEC, 3);
-    if (fd < 0) {
-        return -EBADF;
-    }
-    struct batch *filling = malloc(sizeof(*filling)), *spare = malloc(sizeof(*spare));
-    struct run *run = malloc(sizeof(*run));
-    int err = -ENOMEM;
-    if (!filling || !spare || !run) {
-        goto fail;
-    }
-    filling->len = filling->count = spare->len = spare->count = 0;
-    *run = (struct run){ .options = options };
-    spy__stream_init(&run->sink, fd);
-
-    pthread_mutex_lock(&pump.mu);
-    run->number = ++pump.run;
-    pump.filling = filling;
-    pump.spare = spare;
-    pump.stopping = pump.urgent = pump.asleep = pump.stalled = false;
-    pump.child_sink = run->sink;
-    err = start_thread(run);
-    if (err == 0) {
-        __atomic_store_n(&pump.options, options, __ATOMIC_RELEASE);
-    }
-    pthread_mutex_unlock(&pump.mu);
-    if (err == 0) {
-        return 0;
-    }
-fail:
-    free(run);
-    free(spare);
-    free(filling);
-    close(fd);
+    *ret_why = err;
+    err = spy__rings_open(&rings, &why);
+    *ret_why = *ret_why ? *ret_why : why;
     return err;
 }
 
-static bool has_room(size_t n)
+// Makes all of a run but its thread.
+static int make_run(struct spy__run **ret, const struct spy__pump_options *options, int *ret_why)
 {
-    return pump.filling->len + n <= SPY__PUMP_BYTES && pump.filling->count < SPY__PUMP_LINES;
+    struct spy__run *run = malloc(sizeof(*run));
+    if (!run) {
+        return -ENOMEM;
+    }
+    run->mu = &pump.mu;
+    run->options = &pump.options;
+    run->abandoned = run_abandoned;
+    run->moved = false;
+    run->drain = (struct spy__drain){ 0 };
+    int err = spy__writer_open(&run->writer, &pump.options);
+    if (err != 0) {
+        free(run);
+        return err;
+    }
+    err = open_rings(options, ret_why);
+    if (err == 0) {
+        err = spy__drain_init(&run->drain, (unsigned)spy__rings_count());
+        if (err == 0) {
+            *ret = run;
+            return 0;
+        }
+        spy__rings_close(false);
+    }
+    spy__writer_close(&run->writer);
+    free_run(run);
+    return err;
 }
 
-// Waits for room for n bytes, or for the pump's end. Called and returns with mu held. A wait in
-// vain, in which nothing moved at all, stalls the pump: until it moves again nobody waits.
-static bool wait_for_room(const struct spy__pump_options *options, size_t n, bool may_wait)
+static void wait_for_replay(void)
 {
-    if (has_room(n)) {
-        return true;
-    }
-    if (!may_wait || pump.stalled) {
-        return false;
-    }
-    struct timespec deadline = deadline_in(options->full_wait_ms);
-    uint64_t settled = pump.settled;
-    while (pump.options == options && !has_room(n)) {
+    struct timespec deadline = deadline_in(CLOCK_MONOTONIC, REPLAY_WAIT_MS);
+    while (!pump.replayed && !pump.ended) {
         if (pthread_cond_timedwait(&pump.moved, &pump.mu, &deadline) == ETIMEDOUT) {
-            pump.stalled = pump.settled == settled;
-            break;
+            return;
         }
     }
-    return pump.options == options && has_room(n);
 }
 
-struct child_write {
-    const struct spy__buf *line;
-    uint64_t deadline_ns;
-    size_t done;
-};
-
-static bool past(void *arg)
+// Called with mu held.
+static int start(const struct spy__pump_options *options, int *ret_why)
 {
-    const struct child_write *w = arg;
-    return spy__monotonic_ns() >= w->deadline_ns;
-}
-
-static void write_guarded(void *arg)
-{
-    struct child_write *w = arg;
-    w->done = spy__stream_write(&pump.child_sink, w->line->bytes, w->line->len, past, w);
-}
-
-// A line of a forked child. Called with mu held; frees the caller of all else.
-static void write_in_child(const struct spy__pump_options *options, enum spy_level level,
-                           const struct spy__buf *line)
-{
-    unsigned wait_ms = pump.stalled ? 0 : options->full_wait_ms;
-    struct child_write w = { line, spy__monotonic_ns() + (uint64_t)wait_ms * 1000000u, 0 };
-    spy__stream_guard(write_guarded, &w);
-    size_t done = w.done;
-    pump.stalled = done < line->len;
-    if (done == line->len) {
-        uint64_t lines[SPY__LEVELS] = { 0 };
-        lines[level]++;
-        options->written(lines);
-    } else {
-        options->lost(SPY__LOSS_WRITE, 1);
+    struct spy__run *run;
+    char *state_dir = options->state_dir ? strdup(options->state_dir) : NULL;
+    if (options->state_dir && !state_dir) {
+        return -ENOMEM;
     }
+    pump.options = *options;
+    int err = make_run(&run, options, ret_why);
+    if (err != 0) {
+        free(state_dir);
+        return err;
+    }
+    pthread_once(&once_with_rings, watch_forks);
+    if (state_dir) {
+        spy__sink_cut(&run->writer.sink);
+    }
+    run->number = ++pump.number;
+    pump.state_dir = state_dir;
+    pump.stopping = pump.stalled = pump.replayed = pump.ended = pump.child = false;
+    pump.settled = pump.asked;
+    pump.run = run;
+    err = start_thread(run);
+    if (err != 0) {
+        pump.run = NULL;
+        pump.state_dir = NULL;
+        spy__rings_close(false);
+        spy__writer_close(&run->writer);
+        free_run(run);
+        free(state_dir);
+        return err;
+    }
+    wait_for_replay();
+    return 0;
 }
 
-static void append(const struct spy__pump_options *options, enum spy_level level,
-                   const struct spy__buf *line)
+int spy__pump_start(const struct spy__pump_options *options, int *ret_why)
 {
+    *ret_why = 0;
+    pthread_once(&once, init_condition);
     pthread_mutex_lock(&pump.mu);
-    if (pump.options != options) {
-        options->lost(SPY__LOSS_STOPPED, 1);
-    } else if (pump.child) {
-        write_in_child(options, level, line);
-    } else if (!wait_for_room(options, line->len, level > SPY_LEVEL_DEBUG)) {
-        options->lost(pump.options == options ? SPY__LOSS_FULL : SPY__LOSS_STOPPED, 1);
-    } else {
-        struct batch *batch = pump.filling;
-        memcpy(batch->bytes + batch->len, line->bytes, line->len);
-        batch->len += line->len;
-        batch->levels[batch->count++] = (unsigned char)level;
-        pump.appended++;
-        if (level >= SPY_LEVEL_ERROR) {
-            pump.urgent = true;
-        }
-        if (pump.urgent || pump.asleep || batch->len > SPY__PUMP_BYTES / 2) {
-            pthread_cond_signal(&pump.wake);
-        }
-    }
+    int err = pump.run ? -EALREADY : start(options, ret_why);
     pthread_mutex_unlock(&pump.mu);
+    return err;
 }
 
-bool spy__pump_give(const struct spy__record *record)
+void spy__pump_reopen(void)
 {
-    const struct spy__pump_options *options = __atomic_load_n(&pump.options, __ATOMIC_ACQUIRE);
-    if (!options) {
-        return false;
-    }
-    char stack[STACK_LINE];
-    struct spy__buf line;
-    spy__buf_init_fixed(&line, stack, sizeof(stack));
-    options->encode(&line, record, options->encode_arg);
-    if (line.failed) {
-        spy__buf_init(&line, SPY__LINE_MAX);
-        options->encode(&line, record, options->encode_arg);
-    }
-    if (line.failed) {
-        // A buffer that stopped short of its maximum had no memory to grow.
-        options->lost(line.cap > SPY__LINE_MAX / 2 ? SPY__LOSS_SIZE : SPY__LOSS_MEMORY, 1);
-    } else {
-        append(options, record->level, &line);
-    }
-    spy__buf_done(&line);
-    return true;
+    __atomic_store_n(&pump.reopen, true, __ATOMIC_RELAXED);
+    spy__rings_wake();
 }
 
-void spy__pump_publish(void)
+// ---- flush, stop
+
+void spy__pump_flush(void)
 {
-    if (!__atomic_load_n(&pump.options, __ATOMIC_ACQUIRE)) {
-        return;
-    }
     pthread_mutex_lock(&pump.mu);
-    const struct spy__pump_options *options = pump.options;
-    uint64_t target = pump.appended;
-    if (options && !pump.child && pump.settled < target && !pump.stalled) {
-        struct timespec deadline = deadline_in(options->full_wait_ms);
-        pump.urgent = true;
-        pthread_cond_signal(&pump.wake);
-        while (pump.options == options && pump.settled < target && !pump.stalled) {
+    const struct spy__run *run = pump.run;
+    if (run && !pump.child && !pump.stalled && !pump.stopping) {
+        uint64_t ticket = ++pump.asked;
+        struct timespec deadline = deadline_in(CLOCK_MONOTONIC, pump.options.full_wait_ms);
+        spy__rings_wake();
+        while (pump.run == run && pump.settled < ticket && !pump.stalled && !pump.stopping) {
             if (pthread_cond_timedwait(&pump.moved, &pump.mu, &deadline) == ETIMEDOUT) {
-                pump.stalled = pump.settled < target;
+                pump.stalled = pump.settled < ticket;
                 break;
             }
         }
@@ -410,38 +401,47 @@ void spy__pump_publish(void)
     pthread_mutex_unlock(&pump.mu);
 }
 
-// Waits until all is settled; after the deadline, what is left counts as lost. The run is over then:
-// its thread, however late it wakes, touches nothing that is not its own. Called and returns with
-// mu held.
-static int settle(const struct spy__pump_options *options, unsigned timeout_ms)
+void spy__pump_publish(void)
 {
-    struct timespec deadline = deadline_in(timeout_ms);
-    while (pump.settled < pump.appended) {
+    if (!spy__rings_recoverable()) {
+        spy__pump_flush();
+    }
+}
+
+// What is left stays in a file for the next start; elsewhere it is lost.
+static int tell_left(void)
+{
+    uint64_t left[SPY__KINDS] = { 0 };
+    if (spy__round_count_left(left) == 0) {
+        return 0;
+    }
+    for (int kind = 0; !spy__rings_recoverable() && kind < SPY__KINDS; kind++) {
+        if (left[kind] > 0) {
+            pump.options.lost(SPY__LOSS_WRITE, (enum spy__record_kind)kind, left[kind]);
+        }
+    }
+    return -ETIMEDOUT;
+}
+
+// Waits for the thread's last round; after the deadline the run is abandoned: its thread, however
+// late it wakes, touches nothing that is not its own. Called and returns with mu held.
+static int settle(unsigned timeout_ms)
+{
+    struct timespec deadline = deadline_in(CLOCK_MONOTONIC, timeout_ms);
+    while (!pump.ended) {
         if (pthread_cond_timedwait(&pump.moved, &pump.mu, &deadline) == ETIMEDOUT) {
             break;
         }
     }
-    __atomic_store_n(&pump.abandoned, pump.run, __ATOMIC_RELAXED);
-    uint64_t left = pump.appended - pump.settled;
-    if (left == 0) {
-        return 0;
-    }
-    options->lost(SPY__LOSS_WRITE, left);
-    pump.settled = pump.appended;
-    return -ETIMEDOUT;
+    __atomic_store_n(&pump.abandoned, pump.number, __ATOMIC_RELAXED);
+    return pump.ended ? 0 : tell_left();
 }
 
 // The thread was told to give up: it ends within a poll's period. If it does not, it is stuck inside
 // write(2), or the machine is too busy to run it; it is left behind.
 static void join_or_leave(pthread_t thread)
 {
-    struct timespec deadline;
-    clock_gettime(CLOCK_REALTIME, &deadline); // the clock of pthread_timedjoin_np()
-    deadline.tv_nsec += 100000000;
-    if (deadline.tv_nsec >= 1000000000) {
-        deadline.tv_nsec -= 1000000000;
-        deadline.tv_sec++;
-    }
+    struct timespec deadline = deadline_in(CLOCK_REALTIME, 100); // pthread_timedjoin_np()'s clock
     if (pthread_timedjoin_np(thread, NULL, &deadline) != 0) {
         pthread_detach(thread);
     }
@@ -449,34 +449,40 @@ static void join_or_leave(pthread_t thread)
 
 int spy__pump_stop(unsigned timeout_ms)
 {
+    int result = 0;
     pthread_mutex_lock(&pump.mu);
-    const struct spy__pump_options *options = pump.options;
-    if (!options) {
+    struct spy__run *run = pump.run;
+    if (!run) {
         pthread_mutex_unlock(&pump.mu);
         return 0;
     }
-    // No line is taken from here on; callers that wait for room give up.
-    __atomic_store_n(&pump.options, NULL, __ATOMIC_RELEASE);
-    pthread_cond_broadcast(&pump.moved);
-    int result = 0;
     bool child = pump.child;
     if (!child) {
+        // No record is taken from here on; callers that wait for room give up.
+        pthread_mutex_unlock(&pump.mu);
+        spy__rings_stop();
+        pthread_mutex_lock(&pump.mu);
         pump.stopping = true;
-        pthread_cond_signal(&pump.wake);
-        result = settle(options, timeout_ms);
-        pthread_cond_signal(&pump.wake);
+        pthread_cond_broadcast(&pump.moved); // flushes give up
+        spy__rings_wake();
+        result = settle(timeout_ms);
     }
+    pump.run = NULL;
+    pump.child = false;
+    pthread_t thread = pump.thread;
+    char *state_dir = pump.state_dir;
+    pump.state_dir = NULL;
     pthread_mutex_unlock(&pump.mu);
 
+    spy__rings_wake(); // an abandoned thread that waits
     if (!child) {
-        join_or_leave(pump.thread);
-    } else {
-        close(pump.child_sink.fd);
-        free(pump.writing); // the parent's thread does not exist here
+        join_or_leave(thread);
     }
-    free(pump.filling);
-    free(pump.spare);
-    pump.filling = pump.spare = pump.writing = NULL;
-    pump.child = false;
+    spy__rings_close(!child && result == 0);
+    if (child) {
+        spy__writer_close(&run->writer);
+        free_run(run);
+    }
+    free(state_dir);
     return result;
 }

@@ -1,16 +1,20 @@
-// The pump: lines go from any thread into a bounded buffer, and from there to the log's descriptor
-// by one thread.
+// The pump: one thread that takes records out of the rings and makes of them what they are for.
 //
-// A caller encodes its record with no lock held, then copies the line in under a short one. The
-// pump's thread swaps the buffer for an empty one and writes it out: within 10 ms, at once past
-// half full, for an error, and when a caller wants to publish. It alone touches the descriptor, so
-// a stuck one (a pipe that nobody reads, a stopped terminal) holds no caller for longer than
-// full_wait_ms: the first to wait so long in vain marks the pump as stalled, and until it moves
-// again nobody waits at all.
+// A round looks at all rings, merges what they hold by time, masks secrets, hands every record to
+// whoever keeps some (the window, the journal), encodes log records into one large batch, writes it
+// with as few calls as the destination allows, and only then gives the rings their room back: what
+// the process had not written when it died is still there. Rounds follow each other within
+// milliseconds under load and within 10 ms when little happens; a caller wakes the pump past half
+// full and for errors. After a second without a record there is no timer at all.
 //
-// A child after fork() has no pump thread; it writes each of its lines itself, at once, so that
-// none is lost to _exit(), and waits no longer for a stuck descriptor than a caller of the parent.
-// What the parent had buffered is written by the parent alone.
+// What a dead process left in its rings is written first (record/recover.h), marked as recovered.
+//
+// A destination that refuses (a full disk, a closed pipe) costs the lines that it refused, counted;
+// one line says so once it takes lines again. One that is stuck holds the pump, then the rings fill,
+// then callers wait for as long as the rings let them; spy__pump_stop() returns in any case.
+//
+// A child after fork() has no pump; its lines are written by its callers, at once, so that none is
+// lost to _exit(). What the parent had in its rings is written by the parent alone.
 //
 // Threads: any, but start and stop one at a time.
 #ifndef RECORD_PUMP_H
@@ -20,41 +24,52 @@
 
 #include "base/buf.h"
 #include "record/record.h"
+#include "record/sink.h"
 
-// Longest line with its newline; a record that needs more is dropped.
-#define SPY__LINE_MAX (128u << 10)
-// Bytes and lines that wait at most. Twice of each: one is filled while the other is written.
-#define SPY__PUMP_BYTES (256u << 10)
-#define SPY__PUMP_LINES 8192u
-
-// Must stay as it is for the rest of the process: a caller that comes while the pump stops may
-// still look at it.
 struct spy__pump_options {
-    int fd;                // borrowed; duplicated
-    unsigned full_wait_ms; // how long a caller waits for room
-    // Appends one line, with its newline at its end and none elsewhere. Called with no lock held.
+    struct spy__sink_options sink; // its strings are copied
+    const char *state_dir;         // borrowed for the start; NULL: none
+    unsigned full_wait_ms;         // how long a caller waits for room
+    unsigned slots;                // as in struct spy__rings_options
+    size_t ring_bytes;
+    // All below are called by the pump's thread, in a forked child by any, with the pump's lock
+    // held: they must not log or wait. Any but encode, written and lost may be NULL.
+
+    // Appends one line, with its newline at its end and none elsewhere.
     void (*encode)(struct spy__buf *out, const struct spy__record *record, const void *arg);
     const void *encode_arg;
-    // Lines that reached the descriptor, by level; lines that did not. Called with or without the
-    // pump's lock, so they must not log or wait; before spy__pump_publish() returns to whoever waits
-    // for them. Lines lost + written = lines given.
+    // Sees every record, masked, in the order in which they are written.
+    void (*keep)(const struct spy__record *record);
+    // Ends a round: what was kept may be published.
+    void (*kept)(void);
+    // Lines that reached the destination, by level; records that did not, whoever lost them: `lost`
+    // is called by the callers of a push too. Lines lost + written = lines given.
     void (*written)(const uint64_t lines[SPY__LEVELS]);
-    void (*lost)(enum spy__loss why, uint64_t lines);
+    void (*lost)(enum spy__loss why, enum spy__record_kind kind, uint64_t n);
+    void (*overflowed)(uint64_t n); // as in struct spy__rings_options
 };
 
-// Starts the thread. Returns 0, -EALREADY, -ENOMEM, -EAGAIN (no thread to be had) or -EBADF.
-int spy__pump_start(const struct spy__pump_options *options);
+// Replays what a dead process left, and starts the thread. Waits for the replay, for as long as its
+// destination moves, at most 10 s. *ret_why is the negative errno of why the rings are not in
+// state_dir, 0 where they are or where there is none. Returns 0, -EALREADY, -ENOMEM, -EAGAIN (no
+// thread to be had), -EINVAL, or the negative errno of a destination that cannot be opened.
+int spy__pump_start(const struct spy__pump_options *options, int *ret_why);
 
-// Takes one record; false when no pump runs. What it could not keep was told to lost() when it
-// returns.
-bool spy__pump_give(const struct spy__record *record);
+// Writes one record of a forked child, as spy__rings_push() told. False: no pump was started.
+bool spy__pump_write_direct(const struct spy__record *record);
 
-// Returns when all that was given before is written or lost, or after full_wait_ms.
+// Returns when all that this thread published before is written or lost, or after full_wait_ms.
+void spy__pump_flush(void);
+// The same where the rings would not outlive the process; elsewhere what was accepted is safe.
 void spy__pump_publish(void);
 
-// Writes what is left and ends the thread, within timeout_ms. Returns 0, or -ETIMEDOUT when lines
-// were left: they are told to lost(). A thread that is stuck inside write(2) is left behind, and
-// ends by itself when the call returns.
+// Opens the log file by its name again, soon. From signal handlers too.
+void spy__pump_reopen(void);
+
+// Writes what is left and ends the thread, within timeout_ms. Returns 0, or -ETIMEDOUT when records
+// were left: they stay in the state directory for the next start, or where there is none are told
+// to lost(). A thread that is stuck inside write(2) is left behind, and ends by itself when the
+// call returns.
 int spy__pump_stop(unsigned timeout_ms);
 
 #endif

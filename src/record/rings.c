@@ -11,6 +11,7 @@
 #include "record/rings_set.h"
 
 #define STOP_WAIT_MS 1000
+#define ENDING_ROUNDS (PTHREAD_DESTRUCTOR_ITERATIONS - 1)
 
 struct spy__rings_set spy__rings;
 pthread_mutex_t spy__rings_shared_mu = PTHREAD_MUTEX_INITIALIZER;
@@ -39,15 +40,16 @@ void spy__rings_fence_all(void)
 // ---- the ends of threads and of processes
 
 // A destructor of another key may log after this one: so the ring is kept as long as the thread's
-// end may have further rounds (POSIX: at least PTHREAD_DESTRUCTOR_ITERATIONS), and what comes in the
-// last one goes through the overflow ring.
+// end may have further rounds but the last (POSIX: at least PTHREAD_DESTRUCTOR_ITERATIONS; in the
+// last one ThreadSanitizer has forgotten the thread), and what comes later goes through the overflow
+// ring.
 static void give_back(void *arg)
 {
     struct spy__producer *p = &spy__producer;
-    if (++ending < PTHREAD_DESTRUCTOR_ITERATIONS && pthread_setspecific(at_end, arg) == 0) {
+    if (++ending < ENDING_ROUNDS && pthread_setspecific(at_end, arg) == 0) {
         return;
     }
-    ending = PTHREAD_DESTRUCTOR_ITERATIONS;
+    ending = ENDING_ROUNDS;
     struct spy__place *place = arg;
     uint64_t taken = (uint64_t)p->generation << 1 | 1;
     *p = (struct spy__producer){ .busy = &no_busy };
@@ -126,7 +128,7 @@ static void set_up_producer(struct spy__producer *p, size_t ring, unsigned gener
 bool spy__rings_claim(unsigned generation)
 {
     const uint64_t is_free = (uint64_t)generation << 1;
-    if (!have_key || ending >= PTHREAD_DESTRUCTOR_ITERATIONS) {
+    if (!have_key || ending >= ENDING_ROUNDS) {
         return false;
     }
     for (size_t i = 0; i < SPY__RING_SLOTS_MAX; i++) {
@@ -192,7 +194,7 @@ int spy__rings_open(const struct spy__rings_options *options, int *ret_why)
     }
     set_up_producer(&spy__rings_shared, o.slots, generation);
     __atomic_store_n(&spy__rings.stalled, 0, __ATOMIC_RELAXED);
-    spy__rings.child = false;
+    __atomic_store_n(&spy__rings.child, false, __ATOMIC_RELAXED);
     __atomic_store_n(&spy__rings_generation, generation, __ATOMIC_RELEASE);
     pthread_mutex_unlock(&spy__rings_shared_mu);
     return 0;
@@ -248,7 +250,7 @@ void spy__rings_close(bool told)
         spy__rings.map = (struct spy__rings_map){ 0 }; // left behind: a thread is still in it
     }
     spy__rings.count = 0;
-    spy__rings.child = false;
+    __atomic_store_n(&spy__rings.child, false, __ATOMIC_RELAXED);
 }
 
 bool spy__rings_recoverable(void)

@@ -10,6 +10,7 @@
 #include "metrics/dropped.h"
 #include "record/mask.h"
 #include "record/pump.h"
+#include "record/rings.h"
 #include "signals/context.h"
 #include "signals/log.h"
 #include "spyglass/metrics.h"
@@ -40,14 +41,19 @@ void spy__log_written(const uint64_t lines[SPY__LEVELS])
     }
 }
 
-void spy__log_lost(enum spy__loss why, uint64_t lines)
+void spy__log_lost(enum spy__loss why, enum spy__record_kind kind, uint64_t n)
 {
+    static const enum spy__signal signals[] = {
+        [SPY__KIND_LOG] = SPY__SIGNAL_LOG,         [SPY__KIND_SPAN] = SPY__SIGNAL_SPAN,
+        [SPY__KIND_EVENT] = SPY__SIGNAL_EVENT,     [SPY__KIND_ERROR] = SPY__SIGNAL_ERROR,
+        [SPY__KIND_PROFILE] = SPY__SIGNAL_PROFILE,
+    };
     static const enum spy__drop reasons[] = {
         [SPY__LOSS_FULL] = SPY__DROP_FULL,       [SPY__LOSS_WRITE] = SPY__DROP_WRITE,
         [SPY__LOSS_STOPPED] = SPY__DROP_STOPPED, [SPY__LOSS_MEMORY] = SPY__DROP_MEMORY,
         [SPY__LOSS_SIZE] = SPY__DROP_TOO_LONG,
     };
-    spy__dropped(SPY__SIGNAL_LOG, reasons[why], lines);
+    spy__dropped(signals[kind], reasons[why], n);
 }
 
 void spy_log_set_level(enum spy_level level)
@@ -132,7 +138,9 @@ void spy__log(enum spy_level level, const char *module, const char *event,
         .fields = all.fields,
         .field_count = all.count,
     };
-    if (!spy__pump_give(&record)) {
-        spy__log_lost(SPY__LOSS_STOPPED, 1);
+    enum spy__push push = spy__rings_push(&record);
+    if (push == SPY__PUSH_STOPPED ||
+        (push == SPY__PUSH_CHILD && !spy__pump_write_direct(&record))) {
+        spy__log_lost(SPY__LOSS_STOPPED, SPY__KIND_LOG, 1);
     }
 }

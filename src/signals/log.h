@@ -9,6 +9,6 @@ int spy__log_register(void);
 
 // Hooks of the pump: count what became of lines.
 void spy__log_written(const uint64_t lines[SPY__LEVELS]);
-void spy__log_lost(enum spy__loss why, uint64_t lines);
+void spy__log_lost(enum spy__loss why, enum spy__record_kind kind, uint64_t n);
 
 #endif

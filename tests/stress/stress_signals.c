@@ -53,7 +53,7 @@ static void one_round(int number, int i)
     spy_end(&span, i % 100 == 0 ? spy_failure("internal", "one in a hundred") : SPY_SUCCESS);
     calls += i % 100 == 0;
     if (i % 10 == 0) {
-        spy__pump_publish();
+        spy__pump_flush();
     }
     spy_context_detach(scope);
 }

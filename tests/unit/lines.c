@@ -35,7 +35,7 @@ void lines_start(int fd)
 json_t *lines_read(int fd)
 {
     static char bytes[4u << 20];
-    spy__pump_publish();
+    spy__pump_flush();
     ssize_t n = pread(fd, bytes, sizeof(bytes), 0);
     assert_in_range(n, 0, sizeof(bytes) - 1);
     json_t *lines = json_array();

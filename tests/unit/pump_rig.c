@@ -12,7 +12,9 @@
 
 #include <cmocka.h>
 
-atomic_ulong rig_written[SPY__LEVELS], rig_lost[SPY__LOSS_SIZE + 1];
+#include "record/rings.h"
+
+atomic_ulong rig_written[SPY__LEVELS], rig_lost[SPY__LOSSES];
 
 static void encode(struct spy__buf *out, const struct spy__record *record, const void *arg)
 {
@@ -28,9 +30,10 @@ static void on_written(const uint64_t lines[SPY__LEVELS])
     }
 }
 
-static void on_lost(enum spy__loss why, uint64_t lines)
+static void on_lost(enum spy__loss why, enum spy__record_kind kind, uint64_t n)
 {
-    rig_lost[why] += lines;
+    assert_int_equal(kind, SPY__KIND_LOG);
+    rig_lost[why] += n;
 }
 
 struct spy__pump_options rig_options = {
@@ -53,7 +56,7 @@ unsigned long rig_all_written(void)
 
 unsigned long rig_all_lost(void)
 {
-    return sum(rig_lost, SPY__LOSS_SIZE + 1);
+    return sum(rig_lost, SPY__LOSSES);
 }
 
 int rig_set_up(void **state)
@@ -74,14 +77,21 @@ int rig_tear_down(void **state)
 
 void rig_start(int fd)
 {
-    rig_options.fd = fd;
-    assert_int_equal(spy__pump_start(&rig_options), 0);
+    int why;
+    rig_options.sink = (struct spy__sink_options){ .kind = SPY__SINK_FD, .fd = fd };
+    assert_int_equal(spy__pump_start(&rig_options, &why), 0);
+    assert_int_equal(why, 0);
 }
 
 void rig_give(enum spy_level level, const char *event)
 {
     struct spy__record record = { .level = level, .correlation_id = "", .event = event };
-    assert_true(spy__pump_give(&record));
+    enum spy__push push = spy__rings_push(&record);
+    if (push == SPY__PUSH_CHILD) {
+        assert_true(spy__pump_write_direct(&record));
+    } else {
+        assert_int_not_equal(push, SPY__PUSH_STOPPED);
+    }
 }
 
 static char rig_text[1 << 20];

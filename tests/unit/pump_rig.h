@@ -14,7 +14,7 @@
 #define MOMENT_MS 30
 #define LONG_MS 20000
 
-extern atomic_ulong rig_written[SPY__LEVELS], rig_lost[SPY__LOSS_SIZE + 1];
+extern atomic_ulong rig_written[SPY__LEVELS], rig_lost[SPY__LOSSES];
 extern struct spy__pump_options rig_options;
 
 // Sums over levels, and over reasons.
@@ -26,6 +26,7 @@ int rig_set_up(void **state);
 int rig_tear_down(void **state);
 
 void rig_start(int fd);
+// Publishes a record as a caller does: in a forked child it writes the line itself.
 void rig_give(enum spy_level level, const char *event);
 
 int rig_new_file(void);

@@ -34,12 +34,12 @@ static void a_child_writes_its_own_lines(void **state)
     pid_t pid = fork();
     if (pid == 0) {
         rig_give(SPY_LEVEL_INFO, "child's");
-        spy__pump_publish();
+        spy__pump_flush();
         _exit(rig_written[SPY_LEVEL_INFO] >= 1 ? 0 : 1); // at once, with no stop
     }
     assert_int_equal(wait_for(pid), 0);
     assert_non_null(strstr(rig_read(fd), "child's\n"));
-    spy__pump_publish();
+    spy__pump_flush();
     const char *text = rig_read(fd);
     assert_int_equal(rig_count_lines(text), 2);
     assert_non_null(strstr(text, "parent's\n"));
@@ -57,14 +57,15 @@ static void a_child_may_stop_and_start(void **state)
     rig_start(fd);
     // A thread that AddressSanitizer is still making would leave its allocator locked in the child.
     rig_give(SPY_LEVEL_INFO, "parent's");
-    spy__pump_publish();
+    spy__pump_flush();
     pid_t pid = fork();
     if (pid == 0) {
         rig_give(SPY_LEVEL_INFO, "as a child");
         if (spy__pump_stop(100) != 0) {
             _exit(1);
         }
-        if (spy__pump_start(&rig_options) != 0) {
+        int why;
+        if (spy__pump_start(&rig_options, &why) != 0) {
             _exit(2);
         }
         rig_give(SPY_LEVEL_INFO, "with a pump of its own");
@@ -127,7 +128,7 @@ static void forks_under_load(void **state)
         if (pid == 0) {
             alarm(20);
             rig_give(SPY_LEVEL_ERROR, "child's");
-            spy__pump_publish();
+            spy__pump_flush();
             _exit(0);
         }
         assert_int_equal(wait_for(pid), 0);

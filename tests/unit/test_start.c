@@ -48,8 +48,11 @@ static int tear_down(void **state)
     (void)state;
     (void)spy_stop(20000);
     char path[128];
-    snprintf(path, sizeof(path), "%s/state/lock", dir);
-    (void)unlink(path);
+    static const char *const files[] = { "lock", "rings", "rings.dead.1" };
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        snprintf(path, sizeof(path), "%s/state/%s", dir, files[i]);
+        (void)unlink(path);
+    }
     snprintf(path, sizeof(path), "%s/state", dir);
     (void)rmdir(path);
     assert_int_equal(rmdir(dir), 0); // nothing else was left there

@@ -1,0 +1,172 @@
+// A round: out of the rings, through the writer, and only then given back; see the header.
+
+#include "record/round.h"
+
+#include "record/recover.h"
+#include "record/rings.h"
+
+static void give_back(struct spy__run *run, bool live)
+{
+    for (unsigned i = 0; i < run->drain.lanes_max; i++) {
+        struct spy__lane *lane = &run->drain.lanes[i];
+        if (live && lane->read > 0) {
+            spy__rings_release(i, lane->read);
+        }
+        lane->read = 0;
+    }
+}
+
+static bool write_batch(struct spy__run *run, bool live)
+{
+    uint64_t written[SPY__LEVELS] = { 0 };
+    if (!spy__writer_empty(&run->writer)) {
+        pthread_mutex_unlock(run->mu);
+        unsigned reached = spy__writer_write(&run->writer, run->abandoned, run, written);
+        pthread_mutex_lock(run->mu);
+        if (run->abandoned(run)) {
+            return false;
+        }
+        spy__writer_account(&run->writer, reached, written);
+        run->moved = true;
+    }
+    give_back(run, live);
+    return true;
+}
+
+static void take(struct spy__run *run, struct spy__lane *lane)
+{
+    struct spy__record *record = &lane->view.record;
+    if (run->options->keep) {
+        run->options->keep(record);
+    }
+    if (record->kind == SPY__KIND_LOG) {
+        spy__writer_add(&run->writer, record);
+    }
+}
+
+// Goes through the lanes.
+static bool take_all(struct spy__run *run, bool live)
+{
+    for (struct spy__lane *lane; (lane = spy__drain_first(&run->drain));) {
+        take(run, lane);
+        spy__drain_next(&run->drain);
+        if (spy__writer_full(&run->writer) && !write_batch(run, live)) {
+            return false;
+        }
+    }
+    if (run->drain.unreadable > 0) {
+        run->options->lost(SPY__LOSS_MEMORY, SPY__KIND_LOG, 1);
+        run->drain.unreadable = 0;
+    }
+    if (run->options->kept) {
+        run->options->kept();
+    }
+    return write_batch(run, live);
+}
+
+bool spy__round(struct spy__run *run, size_t *ret_most)
+{
+    *ret_most = 0;
+    if (spy__rings_snapshot() == 0) {
+        return true;
+    }
+    spy__drain_begin(&run->drain, NULL, spy__rings_recoverable() ? spy__rings_run() : 0, false);
+    for (unsigned i = 0; i < run->drain.lanes_max; i++) {
+        void *bytes;
+        size_t n;
+        if (spy__rings_peek(i, &bytes, &n)) {
+            spy__drain_lane(&run->drain, i, bytes, n);
+            *ret_most = n > *ret_most ? n : *ret_most;
+        }
+    }
+    return take_all(run, true);
+}
+
+// ---- what dead processes left
+
+// The lanes are the dead process's meanwhile.
+static bool replay(struct spy__run *run, const struct spy__dead *dead, struct spy__drain *lanes)
+{
+    struct spy__drain live = run->drain;
+    run->drain = *lanes;
+    spy__drain_begin(&run->drain, &dead->map, dead->run, true);
+    for (unsigned i = 0; i < dead->slots; i++) {
+        if (dead->slot[i].n > 0) {
+            spy__drain_lane(&run->drain, i, dead->slot[i].bytes, dead->slot[i].n);
+        }
+    }
+    bool mine = take_all(run, false);
+    run->drain = live;
+    return mine;
+}
+
+static uint64_t tell_dropped(const struct spy__run *run, const struct spy__dead *dead)
+{
+    uint64_t all = 0;
+    for (int kind = 0; kind < SPY__KINDS; kind++) {
+        for (int why = 0; why < SPY__LOSSES; why++) {
+            uint64_t n = dead->dropped[kind][why];
+            if (n > 0) {
+                run->options->lost((enum spy__loss)why, (enum spy__record_kind)kind, n);
+                all += n;
+            }
+        }
+    }
+    return all;
+}
+
+static bool replay_one(struct spy__run *run, const struct spy__dead *dead, struct spy__drain *lanes)
+{
+    if (!replay(run, dead, lanes)) {
+        return false;
+    }
+    uint64_t dropped = tell_dropped(run, dead);
+    if (dead->records > 0 || dropped > 0 || dead->unreadable > 0) {
+        const struct spy_field fields[] = { spy_uint("records", dead->records),
+                                            spy_uint("dropped", dropped),
+                                            spy_uint("unreadable", dead->unreadable) };
+        spy__writer_say(&run->writer, "spyglass_recovered", fields, 3);
+    }
+    return write_batch(run, false);
+}
+
+bool spy__round_replay(struct spy__run *run, const char *state_dir)
+{
+    struct spy__dead dead;
+    struct spy__drain lanes;
+    unsigned number = 0;
+    bool mine = true;
+    while (mine && spy__recover_open(&dead, state_dir, &number) == 0) {
+        if (spy__drain_init(&lanes, dead.slots) == 0) { // else it stays for the next start
+            mine = replay_one(run, &dead, &lanes);
+            spy__drain_done(&lanes);
+            if (mine) {
+                spy__recover_remove(state_dir, number);
+            }
+        }
+        spy__recover_close(&dead);
+    }
+    return mine;
+}
+
+// ---- what is left
+
+uint64_t spy__round_count_left(uint64_t left[SPY__KINDS])
+{
+    struct spy__wire_view view;
+    uint64_t all = 0;
+    (void)spy__rings_snapshot();
+    for (size_t i = 0; i < spy__rings_count(); i++) {
+        void *bytes;
+        size_t n;
+        if (spy__rings_peek(i, &bytes, &n)) {
+            const unsigned char *at = bytes;
+            for (; n > 0 && spy__wire_read(&view, at, n) == 0; all++) {
+                left[view.record.kind]++;
+                at += view.bytes;
+                n -= view.bytes;
+            }
+        }
+    }
+    return all;
+}

@@ -1,0 +1,37 @@
+// Inside the pump: its rounds, apart from its thread.
+//
+// All of it is called and returns with the pump's lock held, and lets go of it while it writes.
+// What returns bool says false when the run was abandoned meanwhile: then the lock alone is still
+// its own.
+#ifndef RECORD_ROUND_H
+#define RECORD_ROUND_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "record/drain.h"
+#include "record/pump.h"
+#include "record/writer.h"
+
+// One start of the pump: what its thread alone needs. The thread frees it.
+struct spy__run {
+    unsigned number;
+    pthread_mutex_t *mu;                     // the pump's
+    const struct spy__pump_options *options; // the pump's
+    bool (*abandoned)(void *run);            // atomic
+    bool moved;                              // something was written since this was last cleared
+    struct spy__drain drain;                 // of the open rings
+    struct spy__writer writer;
+};
+
+// Sees all rings once, and writes what they hold. *ret_most is what the fullest had.
+bool spy__round(struct spy__run *run, size_t *ret_most);
+
+// Writes all that the state directory has of dead processes, oldest first.
+bool spy__round_replay(struct spy__run *run, const char *state_dir);
+
+// Counts what is still in the rings, by kind; returns the sum. For when the run is over.
+uint64_t spy__round_count_left(uint64_t left[SPY__KINDS]);
+
+#endif

@@ -1,0 +1,269 @@
+// Each option in turn: what the host said, else its variable, else the default; see the header.
+
+#include "settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/utf8.h"
+#include "encode/log_style.h"
+
+#define FULL_WAIT_MS_DEFAULT 100u
+#define FULL_WAIT_MS_MAX 60000u
+#define RESOURCE_PERIOD_S_MAX 3600u
+#define LOG_FILES_DEFAULT 5u
+
+static __thread char start_error[512];
+
+const char *spy_start_error(void)
+{
+    return start_error;
+}
+
+int spy__settings_refuse(int err, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(start_error, sizeof(start_error), format, args);
+    va_end(args);
+    return err;
+}
+
+static const char *or_null(const char *s)
+{
+    return s && s[0] ? s : NULL;
+}
+
+static int check_name(const char *option, const char *value)
+{
+    size_t n = value ? strlen(value) : 0;
+    if (n > SPY__LOG_NAME_MAX) {
+        return spy__settings_refuse(-EINVAL, "%s is longer than %d bytes", option,
+                                    SPY__LOG_NAME_MAX);
+    }
+    return !value || spy__utf8_valid(value, n)
+               ? 0
+               : spy__settings_refuse(-EINVAL, "%s is not UTF-8", option);
+}
+
+// Finds the value of a variable among the names. Returns its index, or 0 where it is not set or
+// empty.
+static int choose(int *ret, const char *variable, const char *const names[], const char *said)
+{
+    const char *value = getenv(variable);
+    *ret = 0;
+    if (!value || !value[0]) {
+        return 0;
+    }
+    for (int i = 0; names[i]; i++) {
+        if (strcmp(names[i], value) == 0) {
+            *ret = i;
+            return 0;
+        }
+    }
+    return spy__settings_refuse(-EINVAL, "%s is \"%.100s\": it must be one of %s", variable, value,
+                                said);
+}
+
+static int find_log_level(struct spy__settings *s, enum spy_level option)
+{
+    static const char *const names[] = { "", "debug", "info", "warn", "error", "off", NULL };
+    int level = (int)option, err = 0;
+    if (option < SPY_LEVEL_DEFAULT || option > SPY_LEVEL_OFF) {
+        return spy__settings_refuse(-EINVAL, "log_level is %d: it is no level", level);
+    }
+    if (option == SPY_LEVEL_DEFAULT) {
+        err = choose(&level, "SPY_LOG_LEVEL", names, "debug, info, warn, error, off");
+    }
+    s->log_level = level == SPY_LEVEL_DEFAULT ? SPY_LEVEL_INFO : (enum spy_level)level;
+    return err;
+}
+
+static const char *const format_names[] = { "auto", "json", "console", "logfmt", NULL };
+
+static int find_log_format(struct spy__settings *s, enum spy_log_format option)
+{
+    int format = (int)option, err = 0;
+    if (option < SPY_LOG_AUTO || option > SPY_LOG_LOGFMT) {
+        return spy__settings_refuse(-EINVAL, "log_format is %d: it is no format", format);
+    }
+    if (option == SPY_LOG_AUTO) {
+        err = choose(&format, "SPY_LOG_FORMAT", format_names, "auto, json, console, logfmt");
+    }
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    bool terminal = s->sink.kind == SPY__SINK_FD && isatty(s->sink.fd) == 1;
+    s->log_format = format != SPY_LOG_AUTO ? (enum spy_log_format)format
+                    : terminal             ? SPY_LOG_CONSOLE
+                                           : SPY_LOG_JSON;
+    // https://no-color.org: when present and not empty.
+    s->colour = terminal && !(no_color && no_color[0]) && !(term && strcmp(term, "dumb") == 0);
+    return err;
+}
+
+static int find_full_wait(struct spy__settings *s, unsigned option)
+{
+    const char *value = getenv("SPY_FULL_WAIT_MS");
+    s->full_wait_ms = option ? option : FULL_WAIT_MS_DEFAULT;
+    if (option == 0 && value && value[0]) {
+        char *end;
+        unsigned long ms = strtoul(value, &end, 10);
+        if (*end || value[0] < '0' || value[0] > '9' || ms == 0 || ms > FULL_WAIT_MS_MAX) {
+            return spy__settings_refuse(-EINVAL,
+                                        "SPY_FULL_WAIT_MS is \"%.100s\": it must be 1 to %u", value,
+                                        FULL_WAIT_MS_MAX);
+        }
+        s->full_wait_ms = (unsigned)ms;
+    }
+    return option <= FULL_WAIT_MS_MAX
+               ? 0
+               : spy__settings_refuse(-EINVAL, "full_wait_ms is %u: it must be 1 to %u", option,
+                                      FULL_WAIT_MS_MAX);
+}
+
+// ---- where lines go
+
+static const char *const output_names[] = { "auto",   "stdout",   "stderr", "file",
+                                            "syslog", "journald", NULL };
+
+static int check_log_fd(int fd)
+{
+    int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+    if (flags < 0) {
+        return spy__settings_refuse(-EBADF, "log_fd %d is not open", fd);
+    }
+    return (flags & O_ACCMODE) != O_RDONLY
+               ? 0
+               : spy__settings_refuse(-EBADF, "log_fd %d is not open for writing", fd);
+}
+
+static int use_fd(struct spy__settings *s, int fd)
+{
+    s->sink.kind = SPY__SINK_FD;
+    s->sink.fd = fd;
+    return check_log_fd(fd);
+}
+
+static int use_file(struct spy__settings *s, const struct spy_options *o)
+{
+    const char *path = or_null(o->log_file) ? o->log_file : or_null(getenv("SPY_LOG_FILE"));
+    if (!path) {
+        return spy__settings_refuse(-EINVAL, "log_output is file, and log_file names none");
+    }
+    if (o->log_files_max > SPY__LOG_FILES_MAX) {
+        return spy__settings_refuse(-EINVAL, "log_files_max is %u: it must be 1 to %u",
+                                    o->log_files_max, SPY__LOG_FILES_MAX);
+    }
+    s->sink.kind = SPY__SINK_FILE;
+    s->sink.file = (struct spy__log_file_options){
+        .path = path,
+        .max_bytes = o->log_file_max_bytes,
+        .max_age_s = o->log_file_max_age_s,
+        .files_max = o->log_files_max ? o->log_files_max : LOG_FILES_DEFAULT,
+    };
+    return 0;
+}
+
+static int use_logger(struct spy__settings *s, enum spy__sink_kind kind, const char *variable,
+                      const char *socket)
+{
+    const char *other = or_null(getenv(variable));
+    s->sink.kind = kind;
+    s->sink.socket = other ? other : socket;
+    s->sink.name = s->service;
+    return 0;
+}
+
+// What the host asks for by an option goes before what its environment says.
+static int choose_output(int *ret, const struct spy_options *o)
+{
+    *ret = (int)o->log_output;
+    if (o->log_output < SPY_LOG_OUTPUT_AUTO || o->log_output > SPY_LOG_OUTPUT_JOURNALD) {
+        return spy__settings_refuse(-EINVAL, "log_output is %d: it is no output", *ret);
+    }
+    if (o->log_output != SPY_LOG_OUTPUT_AUTO || o->log_fd != 0) {
+        return 0;
+    }
+    if (or_null(o->log_file)) {
+        *ret = SPY_LOG_OUTPUT_FILE;
+        return 0;
+    }
+    int err =
+        choose(ret, "SPY_LOG_OUTPUT", output_names, "auto, stdout, stderr, file, syslog, journald");
+    if (err == 0 && *ret == SPY_LOG_OUTPUT_AUTO && or_null(getenv("SPY_LOG_FILE"))) {
+        *ret = SPY_LOG_OUTPUT_FILE;
+    }
+    return err;
+}
+
+static int find_output(struct spy__settings *s, const struct spy_options *o)
+{
+    int output, err = choose_output(&output, o);
+    if (err != 0) {
+        return err;
+    }
+    switch (output) {
+    case SPY_LOG_OUTPUT_FILE:
+        return use_file(s, o);
+    case SPY_LOG_OUTPUT_SYSLOG:
+        return use_logger(s, SPY__SINK_SYSLOG, "SPY_SYSLOG_SOCKET", SPY__SYSLOG_SOCKET);
+    case SPY_LOG_OUTPUT_JOURNALD:
+        return use_logger(s, SPY__SINK_JOURNALD, "SPY_JOURNALD_SOCKET", SPY__JOURNALD_SOCKET);
+    case SPY_LOG_OUTPUT_STDOUT:
+        return use_fd(s, STDOUT_FILENO);
+    case SPY_LOG_OUTPUT_STDERR:
+        return use_fd(s, STDERR_FILENO);
+    default:
+        return use_fd(s, o->log_fd ? o->log_fd : STDOUT_FILENO);
+    }
+}
+
+const char *spy__settings_output(const struct spy__settings *settings)
+{
+    static const char *const names[] = {
+        [SPY__SINK_FD] = "fd",
+        [SPY__SINK_FILE] = "file",
+        [SPY__SINK_SYSLOG] = "syslog",
+        [SPY__SINK_JOURNALD] = "journald",
+    };
+    return names[settings->sink.kind];
+}
+
+const char *spy__settings_format(const struct spy__settings *settings)
+{
+    return format_names[settings->log_format];
+}
+
+// ---- all of them
+
+int spy__settings_find(struct spy__settings *s, const struct spy_options *o)
+{
+    *s = (struct spy__settings){
+        .service = or_null(o->service) ? o->service : program_invocation_short_name,
+        .environment = or_null(o->environment),
+        .release = or_null(o->release),
+        .state_dir = or_null(o->state_dir),
+        .admin = or_null(o->admin),
+        .admin_token = or_null(o->admin_token),
+        .resource_disk = or_null(o->resource_disk) ? o->resource_disk : "/",
+        .resource_period_s = o->resource_period_s,
+        .prometheus_url =
+            or_null(o->prometheus_url) ? o->prometheus_url : or_null(getenv("SPY_PROMETHEUS_URL")),
+    };
+    int err = check_name("service", o->service);
+    err = err ? err : check_name("environment", s->environment);
+    err = err ? err : check_name("release", s->release);
+    err = err ? err : find_output(s, o);
+    err = err ? err : find_log_format(s, o->log_format);
+    err = err ? err : find_log_level(s, o->log_level);
+    err = err ? err : find_full_wait(s, o->full_wait_ms);
+    if (err == 0 && o->resource_period_s > RESOURCE_PERIOD_S_MAX) {
+        err = spy__settings_refuse(-EINVAL, "resource_period_s is %u: it must be 1 to %u",
+                                   o->resource_period_s, RESOURCE_PERIOD_S_MAX);
+    }
+    return err;
+}

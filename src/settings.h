@@ -1,0 +1,32 @@
+// The options of spy_start() as they are in force: checked, with defaults and environment variables
+// filled in.
+#ifndef SETTINGS_H
+#define SETTINGS_H
+
+#include <stdbool.h>
+
+#include "record/sink.h"
+#include "spyglass/options.h"
+
+// Strings are borrowed from the options and the environment.
+struct spy__settings {
+    const char *service, *environment, *release, *state_dir, *admin, *admin_token, *resource_disk,
+        *prometheus_url;
+    struct spy__sink_options sink;
+    enum spy_log_format log_format; // not SPY_LOG_AUTO
+    bool colour;
+    enum spy_level log_level;
+    unsigned full_wait_ms, resource_period_s;
+};
+
+// Returns 0, or what spy__settings_refuse() returned.
+int spy__settings_find(struct spy__settings *ret, const struct spy_options *options);
+
+// A format's, and a destination's name.
+const char *spy__settings_format(const struct spy__settings *settings);
+const char *spy__settings_output(const struct spy__settings *settings);
+
+// Keeps the sentence for this thread's spy_start_error(), and returns err.
+SPY_PRINTF(2, 3) int spy__settings_refuse(int err, const char *format, ...);
+
+#endif
