@@ -5,7 +5,6 @@
 #include <elf.h>
 #include <errno.h>
 #include <limits.h>
-#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -150,10 +149,10 @@ static int by_start(const void *a, const void *b)
     return (x->start > y->start) - (x->start < y->start);
 }
 
-int spy__modules_read(struct spy__modules *m)
+int spy__modules_read_from(struct spy__modules *m, spy__loader *loader)
 {
     struct spy__modules read = { 0 };
-    int err = dl_iterate_phdr(take_module, &read);
+    int err = loader(take_module, &read);
     if (err != 0) {
         spy__modules_done(&read);
         return err;
@@ -164,6 +163,11 @@ int spy__modules_read(struct spy__modules *m)
     spy__modules_done(m);
     *m = read;
     return 0;
+}
+
+int spy__modules_read(struct spy__modules *m)
+{
+    return spy__modules_read_from(m, dl_iterate_phdr);
 }
 
 static int take_counts(struct dl_phdr_info *info, size_t size, void *arg)

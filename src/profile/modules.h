@@ -6,6 +6,7 @@
 #ifndef PROFILE_MODULES_H
 #define PROFILE_MODULES_H
 
+#include <link.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +32,10 @@ struct spy__modules {
 
 // Reads the list anew; *m is zeroed before its first time. Returns 0, or -ENOMEM with *m as it was.
 int spy__modules_read(struct spy__modules *m);
+// The same from what a test says in place of dl_iterate_phdr().
+typedef int spy__loader(int (*module)(struct dl_phdr_info *info, size_t size, void *arg),
+                        void *arg);
+int spy__modules_read_from(struct spy__modules *m, spy__loader *loader);
 // Whether something was loaded or unloaded since.
 bool spy__modules_changed(const struct spy__modules *m);
 // The one that has this address; NULL for none.
