@@ -43,6 +43,9 @@ static inline char *spy__line_begin(struct spy__line *l, struct spy__buf *out)
 {
     l->out = out;
     l->start = out->len;
+    if (!out->bytes) { // C has no offset from NULL, 0 neither
+        return spy__line_grow(l, NULL, 0);
+    }
     l->end = out->bytes + out->cap;
     return spy__line_room(l, out->bytes + out->len, 0);
 }
