@@ -66,6 +66,11 @@ class Interface(unittest.TestCase):
         answer = self.store.call("SELECT a FROM t WHERE a <= 3 ORDER BY a")
         self.assertEqual((answer.text, answer.summary["result_rows"]), ("1\n2\n3\n", "3"))
 
+    def test_a_long_insert_may_be_in_the_body_with_its_data(self):
+        self.assertEqual(self.store.call(body="INSERT INTO t FORMAT JSONEachRow\n" + rows(*range(100_000))).status, 200)
+        self.assertEqual(self.store.call(body="INSERT INTO t VALUES" + ",".join(f"({n},'x')" for n in range(100_000, 200_000))).status, 200)
+        self.assertEqual(self.store.ask("SELECT count(), uniqExact(a) FROM t"), "200000\t200000\n")
+
     def test_data_are_bytes(self):
         """A blank line, a semicolon, a NUL: none of it ends the data or begins a statement."""
         for text in ("a\n\nDROP TABLE t", "; DROP TABLE t;", "nul \0 byte", "\\", "'\""):
@@ -114,6 +119,27 @@ class Interface(unittest.TestCase):
                 self.assertEqual((answer.headers["X-ClickHouse-Format"], answer.headers["Content-Type"]), (name, content_type))
                 self.assertTrue(answer.text.startswith(start), answer.text)
         self.assert_error(self.store.call("SELECT 1", default_format="Nonsense"), 404, 73, "Nonsense")
+
+    def test_native_for_a_version_of_the_protocol(self):
+        """As clickhouse-go asks, which Grafana's plug-in stands on."""
+        query = "SELECT 1 AS x, 'a' AS s, toDateTime('2020-01-01 00:00:00', 'UTC') AS t"
+        for version, zone in ((0, ""), (54405, "('UTC')"), (54460, "('UTC')")):
+            for text, params in ((query, {"default_format": "Native"}), (query + " FORMAT Native", {})):
+                with self.subTest(version=version, text=text):
+                    answer = self.store.call(text, client_protocol_version=version, **params)
+                    self.assertEqual((answer.status, answer.headers["X-ClickHouse-Format"]), (200, "Native"), answer.body)
+                    self.assertEqual(native_blocks(answer.body, version),
+                                     [[("x", "UInt8", [1]), ("s", "String", ["a"]), ("t", f"DateTime{zone}", [1577836800])]])
+        blocks = native_blocks(self.store.call("SELECT number AS n FROM numbers(200000) WHERE number >= {a:UInt8}", default_format="Native",
+                                               client_protocol_version=54460, param_a=1, max_block_size=60000).body, 54460)
+        self.assertGreater(len(blocks), 2)
+        self.assertEqual([n for block in blocks for n in block[0][2]], list(range(1, 200000)))
+        shown = self.store.call("SHOW TABLES", default_format="Native", client_protocol_version=54460, method="GET")
+        self.assertEqual(native_blocks(shown.body, 54460), [[("name", "String", ["t"])]])
+        self.assertEqual(self.store.call("INSERT INTO t VALUES (1, 'once')", default_format="Native", client_protocol_version=54460).status, 200)
+        self.assertEqual(self.store.call("SELECT a FROM t FORMAT CSV", default_format="Native", client_protocol_version=54460).body, b"1\n")
+        self.assert_error(self.store.call("SELECT nope", default_format="Native", client_protocol_version=54460), 404, 47, "nope")
+        self.assertEqual(self.store.call("SELECT 1", client_protocol_version="x").status, 400)
 
     def test_query_parameters(self):
         self.assertEqual(self.store.ask("SELECT {a:UInt32} + 1, {b:String}, {c:Array(String)}", param_a=41, param_b="it's; --", param_c="['x','y']"),
@@ -203,6 +229,43 @@ class Interface(unittest.TestCase):
         for headers in ({"Authorization": "Basic eDp5"}, {"X-ClickHouse-User": "someone"}, {"X-ClickHouse-Key": "secret"}):
             self.assert_error(self.store.call("SELECT 1", headers=headers), 403, 516, "AUTHENTICATION_FAILED")
         self.assert_error(self.store.call("SELECT 1", user="default", password="secret"), 403, 516, "AUTHENTICATION_FAILED")
+
+
+def native_blocks(data, version):
+    """[[(name, type, rows)]] of Native as clickhouse-go reads it; of columns of UInt64 alone, the values."""
+    at = 0
+
+    def take(n):
+        nonlocal at
+        at += n
+        assert at <= len(data)
+        return data[at - n:at]
+
+    def varint():
+        value = shift = 0
+        while True:
+            byte = take(1)[0]
+            value |= (byte & 0x7f) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    blocks = []
+    while at < len(data):
+        if version:
+            assert take(8) == bytes([1, 0, 2, 255, 255, 255, 255, 0])
+        columns, count = varint(), varint()
+        blocks.append([])
+        for _ in range(columns):
+            name, kind = take(varint()).decode(), take(varint()).decode()
+            assert version < 54454 or take(1) == b"\0"
+            if kind == "String":
+                values = [take(varint()).decode() for _ in range(count)]
+            else:
+                size = {"UInt64": 8, "UInt8": 1, "DateTime('UTC')": 4, "DateTime": 4}[kind]
+                values = [int.from_bytes(take(size), "little") for _ in range(count)]
+            blocks[-1].append((name, kind, values))
+    return blocks
 
 
 def unzstd(data):

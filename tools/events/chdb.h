@@ -22,6 +22,7 @@ struct chdb_analysis {
     uint32_t flags;
     uint32_t query_class;
 };
+#define CHDB_CLASS_READ_ONLY 0
 #define CHDB_CLASS_CONTROL 3 // USE, SET, SYSTEM, KILL, ATTACH, …, and SELECT … INTO OUTFILE
 #define CHDB_CLASS_UNKNOWN 4 // what the parser refuses
 

@@ -78,8 +78,17 @@ static void take_result(struct events_answer *ret, const struct events_session *
     }
 }
 
+void events_answer_replace(struct events_answer *answer, char *bytes, size_t len)
+{
+    free(answer->owned);
+    answer->owned = bytes;
+    answer->bytes = bytes;
+    answer->len = len;
+}
+
 void events_answer_done(struct events_answer *answer)
 {
+    free(answer->owned);
     if (answer->result) {
         answer->chdb->destroy_query_result(answer->result);
     }
@@ -107,7 +116,7 @@ void events_session_query(struct events_session *session, struct events_text tex
                           struct events_text format, const struct events_pair *params,
                           size_t params_count, struct events_answer *ret)
 {
-    struct columns c;
+    struct columns c = { 0 };
     fill(&c, params, params_count);
     format = format.len > 0 ? format : tab_separated;
     take_result(ret, session,
@@ -121,7 +130,7 @@ void events_session_insert(struct events_session *session, struct events_text st
                            size_t params_count, struct events_text data, struct events_answer *ret)
 {
     const struct chdb *chdb = &session->engine->chdb;
-    struct columns c;
+    struct columns c = { 0 };
     fill(&c, params, params_count);
     chdb_insert_stream stream = chdb->stream_insert_with_params_n(
         *session->connection, statement.bytes, statement.len, format.bytes, format.len, c.names,

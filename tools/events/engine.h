@@ -32,7 +32,8 @@ struct events_answer {
     int code;    // ClickHouse's error code; 0: none
     char *error; // owned; NULL: none
     const char *bytes;
-    size_t len; // of the result
+    size_t len;  // of the result
+    char *owned; // NULL, or where these bytes are
     chdb_result *result;
     const struct chdb *chdb;
 };
@@ -61,6 +62,8 @@ void events_session_insert(struct events_session *session, struct events_text st
 bool events_session_prepare(struct events_session *session, struct events_text database,
                             bool readonly, const struct events_pair *settings, size_t count,
                             struct events_answer *ret);
+// Puts bytes of ours in the place of the result's; takes them.
+void events_answer_replace(struct events_answer *answer, char *bytes, size_t len);
 
 // An answer that is an error: text is "Code: N. DB::Exception: …".
 void events_answer_error(struct events_answer *ret, const char *text);

@@ -33,6 +33,18 @@ static void take(struct events_text *to, struct events_text value)
     }
 }
 
+static bool take_number(struct events_text text, uint64_t *ret)
+{
+    *ret = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.bytes[i] < '0' || text.bytes[i] > '9' || *ret > UINT32_MAX) {
+            return false;
+        }
+        *ret = *ret * 10 + (uint64_t)(text.bytes[i] - '0');
+    }
+    return true;
+}
+
 static int take_pair(struct events_pair *pairs, size_t *count, size_t max, struct events_text name,
                      struct events_text value, const char **ret_why)
 {
@@ -111,6 +123,13 @@ int events_request_param(struct events_request *request, struct events_text name
     }
     if (is_one_of(name, granted)) {
         return 0;
+    }
+    if (events_text_is(name, "client_protocol_version")) {
+        if (take_number(value, &request->protocol_version)) {
+            return 0;
+        }
+        *ret_why = "A client_protocol_version is a number.";
+        return 400;
     }
     if (starts_with(name, "param_")) {
         name = (struct events_text){ name.bytes + 6, name.len - 6 };

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 // Of each, in one request: more is a mistake.
 #define EVENTS_SETTINGS_MAX 64
@@ -41,6 +42,7 @@ struct events_request {
     // Names without "param_".
     struct events_pair params[EVENTS_PARAMS_MAX];
     size_t params_count;
+    uint64_t protocol_version; // that the client wants Native in; 0: none
     enum events_coding body;   // how the body is encoded
     enum events_coding answer; // the best of what the client takes
     bool may_encode;           // the setting enable_http_compression is on

@@ -4,12 +4,17 @@
 #include <string.h>
 #include <strings.h>
 
-// A statement in the engine's own spelling: the text itself has at most this, by max_query_size of
-// the question.
-#define SPELLING_BYTES_MAX (4u << 20)
-#define SPELLING_LIMIT "SETTINGS max_query_size = 4194304"
+// The parser is shown so much of a text, four times what ClickHouse takes by default
+// (max_query_size): what comes later is data of an insert, or too long a statement.
+#define SHOWN_BYTES_MAX (1u << 20)
+#define SHOWN_LIMIT "SETTINGS max_query_size = 2097152"
+// The engine's spelling is somewhat longer.
+#define SPELLING_BYTES_MAX (4 * SHOWN_BYTES_MAX)
 
 static const struct events_text raw_text = { "TSVRaw", sizeof("TSVRaw") - 1 };
+
+static const char no_memory[] = "Code: 241. DB::Exception: There is no memory for the statement. "
+                                "(MEMORY_LIMIT_EXCEEDED)";
 
 // The engine reads a parameter's value as a field of TabSeparated.
 static void put_escaped(struct spy__buf *out, struct events_text text)
@@ -29,26 +34,35 @@ static void put_escaped(struct spy__buf *out, struct events_text text)
     }
 }
 
+// Asks the parser something about the text, which is the parameter q of the question.
+static void ask_parser(struct events_answer *ret, struct events_session *session,
+                       const char *question, struct events_text text)
+{
+    struct spy__buf escaped;
+    spy__buf_init(&escaped, 2 * SHOWN_BYTES_MAX);
+    text.len = text.len < SHOWN_BYTES_MAX ? text.len : SHOWN_BYTES_MAX;
+    put_escaped(&escaped, text);
+    struct events_pair q = { { "q", 1 }, { escaped.bytes, escaped.len } };
+    if (escaped.failed) {
+        events_answer_error(ret, no_memory);
+    } else {
+        events_session_query(session, (struct events_text){ question, strlen(question) }, raw_text,
+                             &q, 1, ret);
+    }
+    spy__buf_done(&escaped);
+}
+
 // The statement as the engine spells it, in one line, data left out; empty where it is none.
 static void spell(struct spy__buf *ret, struct events_session *session, struct events_text text)
 {
-    static const char question[] =
-        "SELECT ifNull(formatQuerySingleLineOrNull({q:String}), '') " SPELLING_LIMIT;
-    struct spy__buf escaped;
     struct events_answer answer;
     spy__buf_reset(ret);
-    spy__buf_init(&escaped, 2 * SPELLING_BYTES_MAX);
-    put_escaped(&escaped, text);
-    if (text.len <= SPELLING_BYTES_MAX && !escaped.failed) {
-        struct events_pair q = { { "q", 1 }, { escaped.bytes, escaped.len } };
-        events_session_query(session, (struct events_text){ question, sizeof(question) - 1 },
-                             raw_text, &q, 1, &answer);
-        if (answer.code == 0 && answer.len > 1) {
-            spy__buf_put(ret, answer.bytes, answer.len - 1); // without the line's end
-        }
-        events_answer_done(&answer);
+    ask_parser(&answer, session,
+               "SELECT ifNull(formatQuerySingleLineOrNull({q:String}), '') " SHOWN_LIMIT, text);
+    if (answer.code == 0 && answer.len > 1) {
+        spy__buf_put(ret, answer.bytes, answer.len - 1); // without the line's end
     }
-    spy__buf_done(&escaped);
+    events_answer_done(&answer);
 }
 
 static bool starts_with(const struct spy__buf *text, const char *word)
@@ -123,6 +137,26 @@ static void refuse(struct events_statement *ret, int status, const char *why)
     ret->why = why;
 }
 
+// In the words of the engine's parser, without where we asked it. An insert's data end for it where
+// the text ends: then the words are ours.
+static void refuse_as_engine(struct events_statement *ret, struct events_session *session)
+{
+    static const char scope[] = ": In scope SELECT formatQuery";
+    static const char ours[] = "Code: 62. DB::Exception: Syntax error (Multi-statements are not "
+                               "allowed). (SYNTAX_ERROR)";
+    struct events_text whole = { ret->text.bytes, ret->text.len };
+    struct events_answer answer;
+    spy__buf_init(&ret->words, SPELLING_BYTES_MAX);
+    ask_parser(&answer, session, "SELECT formatQuery({q:String}) " SHOWN_LIMIT, whole);
+    const char *end = answer.error ? strstr(answer.error, scope) : NULL;
+    if (answer.code == 62 && end) {
+        spy__buf_put(&ret->words, answer.error, (size_t)(end - answer.error));
+        spy__buf_put(&ret->words, ". (SYNTAX_ERROR)", sizeof(". (SYNTAX_ERROR)"));
+    }
+    events_answer_done(&answer);
+    refuse(ret, 0, ret->words.len > 0 && !ret->words.failed ? ret->words.bytes : ours);
+}
+
 // The text that the engine will get, looked at as it would split and run it.
 static void check_whole(struct events_statement *ret, struct events_session *session)
 {
@@ -132,15 +166,12 @@ static void check_whole(struct events_statement *ret, struct events_session *ses
     struct chdb_analysis analysis = { .struct_size = sizeof(analysis) };
     if (chdb->classify_query_n(*session->connection, ret->text.bytes, ret->text.len, NULL, 0,
                                &analysis) != 0 ||
-        analysis.query_class == CHDB_CLASS_UNKNOWN) {
-        return; // running it gives the parser's error
-    }
-    if (analysis.statement_count > 1) {
-        refuse(ret, 400,
-               "Code: 62. DB::Exception: Syntax error (Multi-statements are not allowed). "
-               "(SYNTAX_ERROR)");
+        analysis.query_class == CHDB_CLASS_UNKNOWN || analysis.statement_count > 1) {
+        // Not to be run: of several, the library would run those before the one that is wrong.
+        refuse_as_engine(ret, session);
         return;
     }
+    ret->reads = analysis.query_class == CHDB_CLASS_READ_ONLY;
     if (ret->own.len == 0) {
         // Nothing below can be told of it, and its author has other ways to write it.
         refuse(ret, 501,
@@ -193,9 +224,7 @@ void events_statement_read(struct events_statement *ret, struct events_session *
     }
     join(ret, query, body);
     if (ret->text.failed) {
-        refuse(ret, 503,
-               "Code: 241. DB::Exception: There is no memory for the statement. "
-               "(MEMORY_LIMIT_EXCEEDED)");
+        refuse(ret, 503, no_memory);
         return;
     }
     if (body.len > 0) {
@@ -210,4 +239,5 @@ void events_statement_done(struct events_statement *statement)
 {
     spy__buf_done(&statement->text);
     spy__buf_done(&statement->own);
+    spy__buf_done(&statement->words);
 }

@@ -11,16 +11,18 @@
 enum events_shape {
     EVENTS_WHOLE,   // the text, and the body after it, are the statement
     EVENTS_INSERT,  // INSERT INTO … FORMAT …, and the body is its data
-    EVENTS_REFUSED, // see answer
+    EVENTS_REFUSED, // for the reason in why
 };
 
 struct events_statement {
     enum events_shape shape;
     struct spy__buf text;      // what to run: of an insert without FORMAT
     struct events_text format; // of an insert; what the statement itself says; may be empty
+    bool reads;                // it changes nothing: it may be run twice
     struct spy__buf own;       // the engine's own spelling
-    int status;                // of a refusal
+    int status;                // of a refusal; 0: that of the error
     const char *why;           // of a refusal
+    struct spy__buf words;     // where that is the engine's
 };
 
 // Query is what the URL says, body what follows it; either may be empty. Borrows both for the call.

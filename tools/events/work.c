@@ -2,7 +2,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "tools/events/native.h"
 #include "tools/events/statement.h"
 #include "tools/events/status.h"
 
@@ -11,6 +13,9 @@
 #define INSERTS_AT_ONCE 1
 // How long one may wait for its turn.
 #define WAIT_NS (UINT64_C(10) * 1000000000)
+
+static const char no_session[] =
+    "Code: 439. DB::Exception: The engine opens no session. (CANNOT_SCHEDULE_TASK)";
 
 bool events_work_start(struct events_work *work, const char *folder, unsigned queries, char *why,
                        size_t why_bytes)
@@ -70,10 +75,81 @@ static void summarize(struct events_outcome *ret)
              chdb->result_bytes_read(r), (uint64_t)(chdb->result_elapsed(r) * 1e9));
 }
 
+// Names and types of the columns of a statement that only reads, in a session of its own: no row
+// passes the filter, and the engine knows before it starts.
+static bool ask_columns(const struct events_session *session, struct events_text text,
+                        const struct events_request *request, bool readonly,
+                        struct events_answer *ret)
+{
+    static const struct events_text with_types = { "RowBinaryWithNamesAndTypes", 26 };
+    struct events_pair settings[EVENTS_SETTINGS_MAX + 1];
+    struct events_session second;
+    size_t count = request->settings_count;
+    memcpy(settings, request->settings, count * sizeof(*settings));
+    settings[count] = (struct events_pair){ { "additional_result_filter", 24 }, { "0", 1 } };
+    *ret = (struct events_answer){ 0 };
+    if (!events_session_open(&second, session->engine)) {
+        events_answer_error(ret, no_session);
+    } else if (events_session_prepare(&second, request->database, readonly, settings, count + 1,
+                                      ret)) {
+        events_session_query(&second, text, with_types, request->params, request->params_count,
+                             ret);
+    }
+    events_session_close(&second);
+    return ret->code == 0;
+}
+
+// Native for a client that names a version of the protocol (native.h says how it is made).
+static void run_native(struct events_session *session, struct events_text text,
+                       const struct events_request *request, bool readonly,
+                       struct events_answer *ret)
+{
+    static const struct events_text buffers = { "Buffers", 7 };
+    struct events_answer columns;
+    struct spy__buf out;
+    if (!ask_columns(session, text, request, readonly, &columns)) {
+        *ret = columns;
+        return;
+    }
+    events_session_query(session, text, buffers, request->params, request->params_count, ret);
+    spy__buf_init(&out, SIZE_MAX / 2);
+    if (ret->code == 0 && ret->len > 0) {
+        if (events_native_put(&out, request->protocol_version,
+                              (struct events_text){ columns.bytes, columns.len },
+                              (struct events_text){ ret->bytes, ret->len })) {
+            events_answer_replace(ret, out.bytes, out.len);
+        } else {
+            spy__buf_done(&out);
+            events_answer_done(ret);
+            events_answer_error(ret, "Code: 48. DB::Exception: This result is not offered in the "
+                                     "format Native. (NOT_IMPLEMENTED)");
+        }
+    }
+    events_answer_done(&columns);
+}
+
+// Whether the answer is to be in Native of a version. Its clause, if there is one, is left out of
+// *text then.
+static bool wants_native(const struct events_statement *statement,
+                         const struct events_request *request, struct events_text *text)
+{
+    static const char clause[] = " FORMAT Native";
+    if (request->protocol_version == 0 || !statement->reads) {
+        return false;
+    }
+    if (events_text_is(statement->format, "Native")) {
+        *text =
+            (struct events_text){ statement->own.bytes, statement->own.len - (sizeof(clause) - 1) };
+        return true;
+    }
+    return statement->format.len == 0 && events_text_is(request->format, "Native");
+}
+
 static void run_statement(struct events_session *session, const struct events_statement *statement,
                           const struct events_request *request, bool readonly,
                           struct events_text body, struct events_answer *ret)
 {
+    struct events_text native = { statement->text.bytes, statement->text.len };
     struct events_text text = { statement->text.bytes, statement->text.len };
     if (!events_session_prepare(session, request->database, readonly, request->settings,
                                 request->settings_count, ret)) {
@@ -82,6 +158,8 @@ static void run_statement(struct events_session *session, const struct events_st
     if (statement->shape == EVENTS_INSERT) {
         events_session_insert(session, text, statement->format, request->params,
                               request->params_count, body, ret);
+    } else if (wants_native(statement, request, &native)) {
+        run_native(session, native, request, readonly, ret);
     } else {
         events_session_query(session, text, request->format, request->params, request->params_count,
                              ret);
@@ -140,9 +218,7 @@ void events_work_run(struct events_work *work, const struct events_request *requ
     if (events_session_open(&session, &work->engine)) {
         run_in_session(work, &session, request, readonly, body, ret);
     } else {
-        events_outcome_error(ret, 503,
-                             "Code: 439. DB::Exception: The engine opens no session. "
-                             "(CANNOT_SCHEDULE_TASK)");
+        events_outcome_error(ret, 503, no_session);
     }
     events_session_close(&session);
 }
