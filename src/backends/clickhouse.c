@@ -7,6 +7,8 @@
 
 #include "backends/clickhouse_answer.h"
 #include "backends/clickhouse_migrate.h"
+#include "base/clock.h"
+#include "base/json.h"
 #include "encode/clickhouse_binary.h"
 #include "record/wire.h"
 
@@ -178,47 +180,65 @@ static void insert_request(const struct spy__clickhouse *ch, struct spy__request
     ret->encoding = encoding_of(ch);
 }
 
-static void put_row(struct spy__clickhouse *ch, struct spy__buf *body, bool readable)
+// Reads the record into the view: whether it is an event.
+static bool read_event(struct spy__clickhouse *ch, const struct spy__bytes *record)
 {
-    const struct spy__rows_style style = { ch->service, ch->environment, ch->migrate.old };
-    if (readable || style.old) {
-        spy__encode_clickhouse_row(body, &ch->view.record, &style, &ch->properties);
-    } else {
-        spy__encode_clickhouse_binary(body, &ch->view.record, &style, &ch->properties);
-    }
+    return spy__wire_read(&ch->view, record->bytes, record->n) == 0 &&
+           ch->view.record.kind == SPY__KIND_EVENT;
 }
 
-// The rows of those records that are events; *ret_rows of them.
-static void put_rows(struct spy__clickhouse *ch, const struct spy__delivery *delivery,
-                     struct spy__buf *body, bool readable, int *ret_rows)
+static struct spy__rows_style style_of(const struct spy__clickhouse *ch)
 {
-    *ret_rows = 0;
-    for (size_t i = 0; i < delivery->count && !body->failed; i++) {
-        const struct spy__bytes *record = &delivery->records[i];
-        if (spy__wire_read(&ch->view, record->bytes, record->n) == 0 &&
-            ch->view.record.kind == SPY__KIND_EVENT) {
-            put_row(ch, body, readable);
-            ++*ret_rows;
-        }
-    }
+    return (struct spy__rows_style){ ch->service, ch->environment, ch->migrate.old };
 }
 
 int spy__clickhouse_encode(void *self, const struct spy__delivery *delivery, struct spy__buf *body,
                            struct spy__request *ret)
 {
     struct spy__clickhouse *ch = self;
-    int rows;
+    const struct spy__rows_style style = style_of(ch);
+    int rows = 0;
     spy__buf_reset(body);
-    put_rows(ch, delivery, body, false, &rows);
+    for (size_t i = 0; i < delivery->count && !body->failed; i++) {
+        if (!read_event(ch, &delivery->records[i])) {
+            continue;
+        }
+        if (style.old) {
+            spy__encode_clickhouse_row(body, &ch->view.record, &style, &ch->properties);
+        } else {
+            spy__encode_clickhouse_binary(body, &ch->view.record, &style, &ch->properties);
+        }
+        rows++;
+    }
     insert_request(ch, ret, delivery->token);
     return body->failed ? -ENOMEM : rows;
 }
 
-int spy__clickhouse_bury(void *self, const struct spy__delivery *delivery, struct spy__buf *ret)
+int spy__clickhouse_bury(void *self, const struct spy__delivery *delivery,
+                         const struct spy__verdict *verdict, struct spy__buf *ret)
 {
     struct spy__clickhouse *ch = self;
-    int rows;
-    put_rows(ch, delivery, ret, true, &rows);
+    const struct spy__rows_style style = style_of(ch);
+    int rows = 0;
+    for (size_t i = 0; i < delivery->count && !ret->failed; i++) {
+        struct spy__json j;
+        if (!read_event(ch, &delivery->records[i])) {
+            continue;
+        }
+        spy__json_init(&j, ret);
+        spy__json_object(&j);
+        spy__json_key(&j, "dropped_at");
+        spy__json_u64(&j, spy__realtime_ns() / 1000000000u);
+        spy__json_key(&j, "reason");
+        spy__json_str(&j, verdict->reason);
+        spy__json_key(&j, "text");
+        spy__json_str(&j, verdict->text);
+        spy__json_key(&j, "row");
+        spy__encode_clickhouse_row(ret, &ch->view.record, &style, &ch->properties);
+        ret->len -= ret->failed ? 0 : 1; // its newline comes behind the bracket
+        spy__buf_puts(ret, "}\n");
+        rows++;
+    }
     return ret->failed ? -ENOMEM : rows;
 }
 

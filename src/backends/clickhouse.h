@@ -44,9 +44,11 @@ struct spy__verdict spy__clickhouse_prepared(void *self, const struct spy__answe
 int spy__clickhouse_encode(void *self, const struct spy__delivery *delivery, struct spy__buf *body,
                            struct spy__request *ret);
 struct spy__verdict spy__clickhouse_judge(void *self, const struct spy__answer *answer);
-// The batch as lines of JSONEachRow, for the dead-letter file: to be read by people, and to be sent
-// by hand once mended. Returns as spy__clickhouse_encode().
-int spy__clickhouse_bury(void *self, const struct spy__delivery *delivery, struct spy__buf *ret);
+// For the dead-letter file: {"dropped_at", "reason", "text", "row"} a line, the time in seconds since
+// 1970, the row as JSONEachRow takes it: to be sent by hand once mended. Returns as
+// spy__clickhouse_encode().
+int spy__clickhouse_bury(void *self, const struct spy__delivery *delivery,
+                         const struct spy__verdict *verdict, struct spy__buf *ret);
 
 // Prepared, but the schema is not as it should be: how many migrations are missing, and the user may
 // not apply them. 0 when all is well.

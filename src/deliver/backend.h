@@ -91,9 +91,10 @@ struct spy__backend {
     int (*encode)(void *self, const struct spy__delivery *delivery, struct spy__buf *body,
                   struct spy__request *ret);
     struct spy__verdict (*judge)(void *self, const struct spy__answer *answer);
-    // Appends what is kept of a batch that is dropped, for people to read. Returns as encode(). NULL:
-    // nothing is kept.
-    int (*bury)(void *self, const struct spy__delivery *delivery, struct spy__buf *ret);
+    // Appends what is kept of a delivery that is dropped: lines for people to read, with the reason.
+    // Returns as encode(). NULL: nothing is kept.
+    int (*bury)(void *self, const struct spy__delivery *delivery,
+                const struct spy__verdict *verdict, struct spy__buf *ret);
 };
 
 #endif

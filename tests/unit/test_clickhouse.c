@@ -13,6 +13,7 @@
 
 #include "alloc_fail.h"
 #include "backends/clickhouse.h"
+#include "base/clock.h"
 #include "record/wire.h"
 
 #define RECORDS 3
@@ -149,11 +150,23 @@ static void what_is_kept_of_a_dropped_one_can_be_read(void **state)
 {
     (void)state;
     struct spy__clickhouse *ch = ready("http://localhost", "26.7.2.1\n");
+    struct spy__fake_clock clock = { .realtime_ns = UINT64_C(1700000000000000000) };
+    const struct spy__verdict verdict = { SPY__DROP, 0, "bad_row", "Code: 117. \"x\"" };
+    spy__clock_fake(&clock);
+    assert_int_equal(spy__clickhouse_bury(ch, &delivery, &verdict, &row), 2);
+    spy__clock_fake(NULL);
     delivery.count = 1;
-    assert_int_equal(spy__clickhouse_bury(ch, &delivery, &row), 1);
-    json_t *value = json_loadb(row.bytes, row.len, 0, NULL);
-    assert_string_equal(json_string_value(json_object_get(value, "event_type")), "meme_generated");
-    assert_int_equal(json_integer_value(json_object_get(json_object_get(value, "properties"), "n")),
+    static const char begins[] = "{\"dropped_at\":1700000000,\"reason\":\"bad_row\","
+                                 "\"text\":\"Code: 117. \\\"x\\\"\",\"row\":{\"event_id\":";
+    assert_memory_equal(row.bytes, begins, sizeof(begins) - 1);
+    const char *end = memchr(row.bytes, '\n', row.len);
+    assert_memory_equal(end + 1, begins, sizeof(begins) - 1);
+    assert_ptr_equal(memchr(end + 1, '\n', row.len - (size_t)(end + 1 - row.bytes)),
+                     row.bytes + row.len - 1);
+    json_t *value = json_loadb(row.bytes, (size_t)(end - row.bytes), 0, NULL);
+    const json_t *kept = json_object_get(value, "row");
+    assert_string_equal(json_string_value(json_object_get(kept, "event_type")), "meme_generated");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(kept, "properties"), "n")),
                      0);
     json_decref(value);
     delivery.count = RECORDS;
