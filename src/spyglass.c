@@ -25,6 +25,7 @@
 #include "record/pump.h"
 #include "record/state_dir.h"
 #ifdef SPY_WITH_DELIVER
+#include "backends/clickhouse.h"
 #include "deliver/http.h"
 #endif
 #ifdef SPY_WITH_SERVE
@@ -32,6 +33,7 @@
 #endif
 #include "settings.h"
 #include "signals/log.h"
+#include "spyglass/events.h"
 #include "spyglass/log.h"
 
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
@@ -330,3 +332,19 @@ void spy_log_reopen(void)
     spy__pump_reopen();
     errno = error;
 }
+
+#ifdef SPY_WITH_DELIVER
+int spy_events_migrate(const char *url, void (*applied)(void *arg, const char *name), void *arg,
+                       char error[SPY_EVENTS_ERROR_MAX])
+{
+    return spy__clickhouse_migrate_now(url, applied, arg, error, SPY_EVENTS_ERROR_MAX);
+}
+#else
+int spy_events_migrate(const char *url, void (*applied)(void *arg, const char *name), void *arg,
+                       char error[SPY_EVENTS_ERROR_MAX])
+{
+    (void)url, (void)applied, (void)arg;
+    (void)snprintf(error, SPY_EVENTS_ERROR_MAX, "this build of Spyglass has no delivery");
+    return -ENOTSUP;
+}
+#endif

@@ -45,6 +45,21 @@ struct spy_event_type {
  */
 SPY_API SPY_CHECK int spy_event_declare(const struct spy_event_type *type);
 
+/** Longest sentence that spy_events_migrate() says, with its NUL. */
+#define SPY_EVENTS_ERROR_MAX 512
+
+/**
+ * Brings the schema of a ClickHouse database up to date: applies the migrations of
+ * monitoring/clickhouse that it does not have, each noted in its table `spyglass_migrations`, and
+ * tells `applied` (may be NULL) of each. url is "http[s]://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE]".
+ * Returns 0, -EINVAL (url), -EACCES (the user may not), -EAGAIN (no answer, or an error that may
+ * pass), -ENOTSUP (a build without delivery) or -ENOMEM, with an English sentence in error that has
+ * no secrets. Waits for the server, a minute a statement at most. Threads: any.
+ */
+SPY_API SPY_CHECK int spy_events_migrate(const char *url,
+                                         void (*applied)(void *arg, const char *name), void *arg,
+                                         char error[SPY_EVENTS_ERROR_MAX]);
+
 SPY_END_DECLS
 
 #endif

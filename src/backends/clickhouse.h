@@ -25,7 +25,7 @@ struct spy__clickhouse_options {
     const char *environment; // borrowed until free
     bool no_migrate;         // the schema is somebody else's to change
     // Told of each migration that was applied; may be NULL.
-    void (*applied)(void *arg, const char *schema, const char *name);
+    void (*applied)(void *arg, const char *name);
     void *arg;
 };
 
@@ -50,8 +50,11 @@ struct spy__verdict spy__clickhouse_judge(void *self, const struct spy__answer *
 int spy__clickhouse_bury(void *self, const struct spy__delivery *delivery,
                          const struct spy__verdict *verdict, struct spy__buf *ret);
 
-// Prepared, but the schema is not as it should be: how many migrations are missing, and the user may
-// not apply them. 0 when all is well.
+// How many migrations the server lacks, once prepared: the user may not apply them, or no_migrate.
 size_t spy__clickhouse_missing(const struct spy__clickhouse *ch);
+
+// spy_events_migrate() of spyglass/events.h, over deliver/http.h; waits for the server.
+int spy__clickhouse_migrate_now(const char *url, void (*applied)(void *arg, const char *name),
+                                void *arg, char *error, size_t error_bytes);
 
 #endif

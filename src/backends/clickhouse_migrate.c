@@ -130,6 +130,16 @@ static void go_on(struct spy__migrate *m)
     m->at = m->at < spy__migrations_count ? m->at : 0;
 }
 
+static void tell(const struct spy__migrate *m)
+{
+    char name[256];
+    (void)snprintf(name, sizeof(name), "%s/%s", spy__migrations[m->at].schema,
+                   spy__migrations[m->at].name);
+    if (m->notice) {
+        m->notice(m->arg, name);
+    }
+}
+
 static struct spy__verdict unknown_version(void)
 {
     struct spy__verdict verdict = { .kind = SPY__RETRY, .reason = "bad_answer" };
@@ -184,9 +194,7 @@ struct spy__verdict spy__migrate_answered(struct spy__migrate *m, const struct s
         break;
     case SPY__MIGRATE_NOTE:
         m->applied |= UINT64_C(1) << spy__migrations[m->at].number;
-        if (m->notice) {
-            m->notice(m->arg, spy__migrations[m->at].schema, spy__migrations[m->at].name);
-        }
+        tell(m);
         go_on(m);
         break;
     case SPY__MIGRATE_DONE:

@@ -34,7 +34,7 @@ struct spy__migrate {
     uint64_t applied; // bit n: migration number n of the schema
     size_t at;        // index of the migration under way
     // Told of each migration when it is applied.
-    void (*notice)(void *arg, const char *schema, const char *name);
+    void (*notice)(void *arg, const char *name); // "SCHEMA/NAME"
     void *arg;
 };
 

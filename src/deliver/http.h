@@ -1,20 +1,41 @@
-// The library's HTTP client: one GET at a time for each caller, on libcurl. The only file that
+// The library's HTTP client: one exchange at a time for each caller, on libcurl. The only file that
 // knows libcurl.
 //
-// No redirect is followed, no cookie, netrc file or proxy of the environment is used, and nothing
-// is sent but what the URL says. libcurl is initialised once and never torn down under a caller.
+// No redirect is followed, no cookie or netrc file is used, and nothing is sent but what the caller
+// says. libcurl is initialised once and never torn down under a caller.
 // Threads: any.
 #ifndef DELIVER_HTTP_H
 #define DELIVER_HTTP_H
 
 #include "base/buf.h"
+#include "deliver/backend.h"
 
-// Fetches url (http or https) into body, up to the buffer's maximum, within timeout_ms. The call
+#define SPY__HTTP_LINES_MAX 64
+#define SPY__HTTP_HEAD_BYTES_MAX (64u << 10)
+#define SPY__HTTP_ERROR_MAX 128
+
+// Fetches url (http or https; through no proxy) into body, up to the buffer's maximum, within timeout_ms. The call
 // ends soon after *stop, an atomic, is not 0; NULL for none. Returns 0 with *ret_status (any HTTP
 // status), or -EINVAL (url), -ECONNREFUSED, -EHOSTUNREACH (a name that does not resolve, no route),
 // -ETIMEDOUT, -EMSGSIZE (a body past the maximum), -ECANCELED (stop), -EPROTO (no HTTP answer, TLS
 // that fails) or -ENOMEM. What body then holds is of no use.
 int spy__http_get(const char *url, unsigned timeout_ms, const int *stop, long *ret_status,
                   struct spy__buf *body);
+
+// What came back of a POST.
+struct spy__http_reply {
+    struct spy__buf head, body; // head: header lines, a NUL behind each
+    const char *lines[SPY__HTTP_LINES_MAX];
+    char error[SPY__HTTP_ERROR_MAX];
+};
+void spy__http_reply_init(struct spy__http_reply *reply, size_t body_bytes_max);
+void spy__http_reply_done(struct spy__http_reply *reply);
+
+// Sends the request's path behind `base` with the body as it is (the request's encoding is not
+// looked at), through the proxy that the environment names, and fills in *ret, which borrows from
+// the reply: also where nothing came back. *stop as above.
+void spy__http_post(struct spy__answer *ret, struct spy__http_reply *reply, const char *base,
+                    const struct spy__request *request, const struct spy__buf *body,
+                    const int *stop);
 
 #endif

@@ -43,11 +43,11 @@ static void assert_done(const struct spy__migrate *m)
 
 static char noted[1024];
 
-static void note(void *arg, const char *schema, const char *name)
+static void note(void *arg, const char *name)
 {
     size_t n = strlen(noted);
     assert_ptr_equal(arg, noted);
-    (void)snprintf(noted + n, sizeof(noted) - n, "%s/%s ", schema, name);
+    (void)snprintf(noted + n, sizeof(noted) - n, "%s ", name);
 }
 
 static struct spy__migrate begin(bool apply, const char *version)
