@@ -45,6 +45,15 @@ struct spy_event_type {
  */
 SPY_API SPY_CHECK int spy_event_declare(const struct spy_event_type *type);
 
+/**
+ * Publishes one event. Use the macros below. Copies what it needs. With a `state_dir` it is durable
+ * when this returns. Waits for at most `full_wait_ms` where the library cannot keep up; an event lost
+ * is counted in spyglass_dropped_total{signal="event",reason}: those of a forked child are, as
+ * stopped. Threads: any.
+ */
+SPY_API void spy__event(const struct spy_uuid *id, const char *type, const struct spy_field *fields,
+                        size_t n);
+
 /** Longest sentence that spy_events_migrate() says, with its NUL. */
 #define SPY_EVENTS_ERROR_MAX 512
 
@@ -61,5 +70,26 @@ SPY_API SPY_CHECK int spy_events_migrate(const char *url,
                                          char error[SPY_EVENTS_ERROR_MAX]);
 
 SPY_END_DECLS
+
+#ifdef __cplusplus
+template <typename... Field>
+inline void spy__event_fields(const spy_uuid *id, const char *type, Field... field)
+{
+    const spy_field fields[sizeof...(field) + 1] = { field... };
+    spy__event(id, type, fields, sizeof...(field));
+}
+#define spy_event(...) spy__event_fields(NULL, __VA_ARGS__)
+#define spy_event_with_id(id, ...) spy__event_fields((id), __VA_ARGS__)
+#else
+/** spy_event("type", fields…): one event, now, with a new UUID of version 7. Threads: any. */
+#define spy_event(...) SPY__EVENT(NULL, __VA_ARGS__, { 0 })
+/** spy_event_with_id(&id, "type", fields…): the same with an id of the host's own, from
+ * spy_uuid_v5() say: the same event published twice is stored once. Threads: any. */
+#define spy_event_with_id(id, ...) SPY__EVENT((id), __VA_ARGS__, { 0 })
+/* The last field is an empty one, so that an event may have none; it is not passed on. */
+#define SPY__EVENT(id, type, ...)                                                                  \
+    spy__event((id), (type), (const struct spy_field[]){ __VA_ARGS__ },                            \
+               sizeof((const struct spy_field[]){ __VA_ARGS__ }) / sizeof(struct spy_field) - 1)
+#endif
 
 #endif

@@ -30,4 +30,6 @@
 
 #include "spyglass/uuid.h"
 
+#include "spyglass/events.h"
+
 #endif

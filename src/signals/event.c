@@ -1,9 +1,15 @@
-// What becomes of events: counted by type, their fields held against what was declared.
+// Events: a call becomes a record; on the pump's thread it is counted by type, and its fields are held
+// against what was declared.
 
 #include "signals/event.h"
 
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/uuid.h"
+#include "metrics/dropped.h"
+#include "record/rings.h"
+#include "signals/context.h"
 #include "signals/event_types.h"
 #include "spyglass/metrics.h"
 
@@ -150,4 +156,28 @@ void spy__event_check(struct spy__record *record, struct spy__event_room *room)
                         record->field_count);
     }
     (void)spy__pseudonyms_apply(event_pseudonyms, record, &room->pseudonyms);
+}
+
+void spy__event(const struct spy_uuid *id, const char *type, const struct spy_field *fields,
+                size_t n)
+{
+    struct spy__context_view context = spy__context_view();
+    struct spy_uuid own = id ? *id : spy__uuid_v7_coarse(spy__realtime_coarse_ns());
+    const struct spy__record record = {
+        .kind = SPY__KIND_EVENT,
+        .level = SPY_LEVEL_INFO,
+        .correlation_id = context.correlation_id,
+        .trace_hi = context.trace_hi,
+        .trace_lo = context.trace_lo,
+        .span_id = context.span_id,
+        .event = type ? type : "",
+        .fields = fields,
+        .field_count = n,
+        .event_hi = own.hi,
+        .event_lo = own.lo,
+    };
+    enum spy__push push = spy__rings_push(&record);
+    if (push == SPY__PUSH_STOPPED || push == SPY__PUSH_CHILD) {
+        spy__dropped(SPY__SIGNAL_EVENT, SPY__DROP_STOPPED, 1);
+    }
 }

@@ -11,9 +11,13 @@
 #include <cmocka.h>
 
 #include "alloc_fail.h"
+#include "base/clock.h"
+#include "metrics/dropped.h"
+#include "record/rings.h"
 #include "scrape.h"
 #include "signals/event.h"
 #include "signals/event_types.h"
+#include "spyglass/context.h"
 
 static const struct spy_event_type made = {
     "made",
@@ -44,6 +48,71 @@ static double unexpected(const char *type, const char *reason)
                    reason);
     return scrape_value(series);
 }
+
+// ---- the call
+
+static struct spy__record pushed; // the last; its strings live as long as the call
+static unsigned pushes;
+static enum spy__push push_answer;
+
+enum spy__push __wrap_spy__rings_push(const struct spy__record *record);
+enum spy__push __wrap_spy__rings_push(const struct spy__record *record)
+{
+    pushed = *record;
+    pushes++;
+    return push_answer;
+}
+
+static void a_call_becomes_a_record(void **state)
+{
+    (void)state;
+    struct spy__fake_clock clock = { .realtime_ns = UINT64_C(1700000000123456789) };
+    struct spy_context_scope scope =
+        spy_context_begin("c-1", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    spy_bind(spy_str("path", "/memes"));
+    spy__clock_fake(&clock);
+    push_answer = SPY__PUSH_OK;
+    spy_event("meme_generated", spy_str("template_id", "a"), spy_double("quality_score", 0.5));
+    spy__clock_fake(NULL);
+    assert_int_equal(pushes, 1);
+    assert_int_equal(pushed.kind, SPY__KIND_EVENT);
+    assert_string_equal(pushed.event, "meme_generated");
+    assert_string_equal(pushed.correlation_id, "c-1");
+    assert_true(pushed.trace_hi == 0x0af7651916cd43dd && pushed.trace_lo == 0x8448eb211c80319c);
+    assert_int_equal(pushed.field_count, 2); // no bound ones
+    assert_string_equal(pushed.fields[1].key, "quality_score");
+    assert_int_equal(pushed.event_hi >> 16, 1700000000123);
+    assert_int_equal(pushed.event_hi >> 12 & 15, 7);
+    assert_int_equal(pushed.event_lo >> 62, 2);
+    assert_int_equal(pushed.time_ns, 0); // the ring's own
+    uint64_t first = pushed.event_lo;
+    spy_event("meme_generated");
+    assert_int_equal(pushed.field_count, 0);
+    assert_true(pushed.event_lo != first);
+    spy_context_detach(scope);
+
+    const struct spy_uuid dns = SPY_UUID_DNS, id = spy_uuid_v5(dns, "www.example.com");
+    spy_event_with_id(&id, "meme_generated", spy_int("n", 1));
+    assert_true(pushed.event_hi == id.hi && pushed.event_lo == id.lo);
+    assert_string_equal(pushed.correlation_id, "");
+    spy_event(NULL);
+    assert_string_equal(pushed.event, "");
+}
+
+static void what_nobody_takes_is_counted(void **state)
+{
+    (void)state;
+    uint64_t before = spy__dropped_count(SPY__SIGNAL_EVENT, SPY__DROP_STOPPED);
+    push_answer = SPY__PUSH_DROPPED; // counted by who dropped it
+    spy_event("x");
+    push_answer = SPY__PUSH_STOPPED;
+    spy_event("x");
+    push_answer = SPY__PUSH_CHILD;
+    spy_event("x");
+    assert_int_equal(spy__dropped_count(SPY__SIGNAL_EVENT, SPY__DROP_STOPPED), before + 2);
+}
+
+// ---- on the pump's thread
 
 static void nothing_is_strange_before_anything_is_declared(void **state)
 {
@@ -232,6 +301,8 @@ static void so_many_types_and_no_more(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_call_becomes_a_record),
+        cmocka_unit_test(what_nobody_takes_is_counted),
         cmocka_unit_test(nothing_is_strange_before_anything_is_declared),
         cmocka_unit_test(declarations),
         cmocka_unit_test(fields_that_fit_are_left_alone),
