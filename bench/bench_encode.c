@@ -1,5 +1,5 @@
-// What the pump's thread spends on a log line: its text in each format, from a decoded record to
-// bytes in memory.
+// What the pump's thread spends on a log line, from a decoded record to bytes in memory: masking, and
+// the text in each format.
 //
 // Lines: name, median nanoseconds, "ns", ratio to an atomic add (bench.h). The line is that of the
 // log's own bench: at least 300 bytes of JSON with all three ids and five fields, one of them
@@ -13,6 +13,7 @@
 #include "encode/log_json.h"
 #include "encode/log_logfmt.h"
 #include "encode/log_style.h"
+#include "record/mask.h"
 
 #define OPS 400000ul
 #define ROOM (128u << 10)
@@ -65,6 +66,19 @@ static void encode_lines(void *arg, unsigned thread, unsigned long ops)
     }
 }
 
+static void mask_lines(void *arg, unsigned thread, unsigned long ops)
+{
+    struct spy__masker *masker = spy__masker_new("iban");
+    const size_t count = *(const size_t *)arg;
+    (void)thread;
+    for (unsigned long i = 0; masker && i < ops; i++) {
+        struct spy__record one = record;
+        one.field_count = count;
+        spy__mask_record(masker, &one);
+    }
+    spy__masker_free(masker);
+}
+
 static size_t line_bytes(encode *one)
 {
     char room[4096];
@@ -80,6 +94,9 @@ int main(void)
            *console = spy__encode_log_console;
     make_record();
     bench_print("json_line_bytes", (double)line_bytes(json), "bytes", -1);
+    const size_t clean = 4, all = 5;
+    bench_print_ns("mask_clean", mask_lines, (void *)&clean, 1, OPS);
+    bench_print_ns("mask_secret", mask_lines, (void *)&all, 1, OPS);
     bench_print_ns("json_line", encode_lines, &json, 1, OPS);
     bench_print_ns("logfmt_line", encode_lines, &logfmt, 1, OPS);
     bench_print_ns("console_line", encode_lines, &console, 1, OPS);
