@@ -9,7 +9,7 @@ char *spy__line_grow(struct spy__line *l, char *at, size_t n)
 {
     struct spy__buf *out = l->out;
     if (!out->failed) {
-        out->len = at ? (size_t)(at - out->bytes) : 0;
+        out->len = at ? (size_t)(at - out->bytes) : l->start;
         if (spy__buf_reserve(out, n + SPY__LINE_SLACK)) {
             l->end = out->bytes + out->cap;
             return out->bytes + out->len;
