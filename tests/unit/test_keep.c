@@ -1,0 +1,166 @@
+// What is kept of a record, and by whom.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "alloc_fail.h"
+#include "record/keep.h"
+
+static unsigned decided[SPY__TRACE_OUTCOMES], lost;
+
+static void note_decided(enum spy__trace_outcome outcome)
+{
+    decided[outcome]++;
+}
+
+static void note_lost(void)
+{
+    lost++;
+}
+
+static int open_keep(bool recent)
+{
+    return spy__keep_open(&(struct spy__keep_options){
+        .recent = recent, .slow_ns = 1000, .decided = note_decided, .span_lost = note_lost });
+}
+
+static void give(enum spy__record_kind kind, uint64_t trace, bool root)
+{
+    spy__keep_give(&(struct spy__record){ .kind = kind,
+                                          .level = SPY_LEVEL_INFO,
+                                          .time_ns = 5,
+                                          .duration_ns = 2000,
+                                          .correlation_id = "id",
+                                          .trace_lo = trace,
+                                          .root = root,
+                                          .event = "something" });
+}
+
+static uint64_t count_window(void)
+{
+    uint64_t first, next;
+    spy__window_range(spy__keep_window(), &first, &next);
+    return next - first;
+}
+
+static void a_record_goes_to_all_who_want_it(void **state)
+{
+    (void)state;
+    struct spy__journal_reader *reader;
+    struct spy__journal_entry entry;
+    struct spy__wire_view view;
+    memset(decided, 0, sizeof(decided));
+    assert_int_equal(open_keep(true), 0);
+    assert_int_equal(spy__journal_reader_open(&reader, spy__keep_journal(), "a",
+                                              1u << SPY__KIND_EVENT | 1u << SPY__KIND_SPAN),
+                     0);
+    give(SPY__KIND_LOG, 1, false);
+    give(SPY__KIND_EVENT, 1, false);
+    give(SPY__KIND_SPAN, 1, true);
+    spy__keep_flush();
+    assert_int_equal(count_window(), 3);
+    assert_int_equal(decided[SPY__TRACE_SLOW], 1);
+    const struct spy__traces *traces = spy__keep_lock_traces();
+    assert_non_null(spy__traces_find(traces, "id"));
+    spy__keep_unlock_traces();
+    const enum spy__record_kind expected[] = { SPY__KIND_EVENT, SPY__KIND_SPAN };
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(spy__journal_reader_next(reader, &entry));
+        assert_int_equal(entry.kind, expected[i]);
+        assert_int_equal(spy__wire_read(&view, entry.bytes, entry.n), 0);
+        assert_int_equal(view.record.kind, expected[i]);
+        assert_string_equal(view.record.event, "something");
+    }
+    assert_false(spy__journal_reader_next(reader, &entry));
+    give(SPY__KIND_SPAN, 2, false);
+    spy__journal_reader_close(reader);
+    spy__keep_close();
+    assert_int_equal(decided[SPY__TRACE_TRUNCATED], 1); // it was open at the end
+}
+
+static void without_windows_the_journal_has_its_own(void **state)
+{
+    (void)state;
+    struct spy__journal_reader *reader;
+    struct spy__journal_entry entry;
+    give(SPY__KIND_LOG, 1, false); // nothing is open
+    spy__keep_flush();
+    assert_int_equal(open_keep(false), 0);
+    assert_null(spy__keep_window());
+    assert_null(spy__keep_lock_traces());
+    assert_int_equal(
+        spy__journal_reader_open(&reader, spy__keep_journal(), "a", 1u << SPY__KIND_EVENT), 0);
+    give(SPY__KIND_SPAN, 1, true);
+    give(SPY__KIND_EVENT, 1, false);
+    spy__keep_flush();
+    assert_true(spy__journal_reader_next(reader, &entry));
+    assert_false(spy__journal_reader_next(reader, &entry));
+    spy__journal_reader_close(reader);
+    spy__keep_close();
+    spy__keep_close();
+}
+
+static void a_forked_child_keeps_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(open_keep(true), 0);
+    give(SPY__KIND_LOG, 1, false);
+    spy__keep_lock_traces();
+    pid_t child = fork();
+    if (child == 0) {
+        give(SPY__KIND_SPAN, 1, true);
+        spy__keep_flush();
+        bool nothing = count_window() == 1;
+        spy__keep_close();
+        // It may begin anew.
+        if (open_keep(true) != 0) {
+            _exit(2);
+        }
+        give(SPY__KIND_SPAN, 1, true);
+        bool one = count_window() == 1;
+        spy__keep_close();
+        _exit(nothing && one ? 0 : 1);
+    }
+    spy__keep_unlock_traces();
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    give(SPY__KIND_LOG, 1, false);
+    assert_int_equal(count_window(), 2);
+    spy__keep_close();
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    int err = -1;
+    for (long n = 0; err != 0; n++) {
+        alloc_fail_after(n);
+        err = open_keep(true);
+        alloc_fail_never();
+        assert_true(err == 0 || !spy__keep_window());
+    }
+    lost = 0;
+    alloc_fail_after(0);
+    give(SPY__KIND_SPAN, 1, true);
+    alloc_fail_never();
+    assert_int_equal(lost, 1);
+    spy__keep_close();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_record_goes_to_all_who_want_it),
+        cmocka_unit_test(without_windows_the_journal_has_its_own),
+        cmocka_unit_test(a_forked_child_keeps_nothing),
+        cmocka_unit_test(every_allocation_may_fail),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
