@@ -14,6 +14,7 @@
 #include "encode/log_style.h"
 
 #define FULL_WAIT_MS_DEFAULT 100u
+#define TRACE_SLOW_MS_DEFAULT 5000u
 #define FULL_WAIT_MS_MAX 60000u
 #define RESOURCE_PERIOD_S_MAX 3600u
 #define LOG_FILES_DEFAULT 5u
@@ -251,6 +252,8 @@ int spy__settings_find(struct spy__settings *s, const struct spy_options *o)
         .admin_token = or_null(o->admin_token),
         .resource_disk = or_null(o->resource_disk) ? o->resource_disk : "/",
         .resource_period_s = o->resource_period_s,
+        .trace_slow_ms = o->trace_slow_ms ? o->trace_slow_ms : TRACE_SLOW_MS_DEFAULT,
+        .traces_sample_rate = o->traces_sample_rate,
         .prometheus_url =
             or_null(o->prometheus_url) ? o->prometheus_url : or_null(getenv("SPY_PROMETHEUS_URL")),
     };
@@ -264,6 +267,10 @@ int spy__settings_find(struct spy__settings *s, const struct spy_options *o)
     if (err == 0 && o->resource_period_s > RESOURCE_PERIOD_S_MAX) {
         err = spy__settings_refuse(-EINVAL, "resource_period_s is %u: it must be 1 to %u",
                                    o->resource_period_s, RESOURCE_PERIOD_S_MAX);
+    }
+    if (err == 0 && !(o->traces_sample_rate >= 0 && o->traces_sample_rate <= 1)) {
+        err = spy__settings_refuse(-EINVAL, "traces_sample_rate is %g: it must be 0 to 1",
+                                   o->traces_sample_rate);
     }
     return err;
 }

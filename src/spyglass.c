@@ -22,6 +22,7 @@
 #include "metrics/process.h"
 #include "metrics/resource.h"
 #include "profile/stacks.h"
+#include "record/keep.h"
 #include "record/pump.h"
 #include "record/state_dir.h"
 #ifdef SPY_WITH_DELIVER
@@ -33,6 +34,7 @@
 #endif
 #include "settings.h"
 #include "signals/log.h"
+#include "signals/tail.h"
 #include "spyglass/events.h"
 #include "spyglass/log.h"
 
@@ -54,6 +56,9 @@ static int is_ready;                 // atomic, what the host said last
 static int register_metrics(void)
 {
     int err = spy__log_register();
+    if (err == 0) {
+        err = spy__tail_register();
+    }
     if (err == 0) {
         err = spy__process_register();
     }
@@ -130,6 +135,20 @@ static int refuse_log(const struct spy__settings *s, int err)
     return spy__settings_refuse(err, "the log cannot be started: %m");
 }
 
+// What the page's rooms show is kept where there is a page.
+static int start_keep(const struct spy__settings *s)
+{
+    const struct spy__keep_options options = {
+        .recent = s->admin != NULL,
+        .slow_ns = (uint64_t)s->trace_slow_ms * 1000000u,
+        .sample_rate = s->traces_sample_rate,
+        .decided = spy__tail_decided,
+        .span_lost = spy__tail_span_lost,
+    };
+    int err = spy__keep_open(&options);
+    return err ? spy__settings_refuse(err, "there is no memory for recent records") : 0;
+}
+
 static int start_pump(const struct spy__settings *s)
 {
     spy__log_style_init(&all.style, s->service, s->environment, s->colour);
@@ -139,6 +158,8 @@ static int start_pump(const struct spy__settings *s)
         .state_dir = all.state_dir.lock_fd >= 0 ? s->state_dir : NULL,
         .full_wait_ms = s->full_wait_ms,
         .encode = encode_line,
+        .keep = spy__keep_give,
+        .kept = spy__keep_flush,
         .written = spy__log_written,
         .lost = spy__log_lost,
     };
@@ -222,6 +243,7 @@ static int stop_all(unsigned timeout_ms)
     stop_admin();
     spy__resource_stop();
     int err = spy__pump_stop(left_ms(deadline_ns));
+    spy__keep_close();
     spy__state_dir_close(&all.state_dir);
     all.started = false;
     return err;
@@ -253,6 +275,7 @@ static int start_all(const struct spy_options *opts)
     spy__stacks_hold_over_fork(); // before the pump's handlers: its lock is the outer one
     err = register_metrics();
     err = err ? err : open_state_dir(&s);
+    err = err ? err : start_keep(&s);
     err = err ? err : start_pump(&s);
     err = err ? err : start_sampler(&s);
     err = err ? err : start_admin(&s);

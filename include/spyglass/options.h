@@ -86,6 +86,10 @@ struct spy_options {
     unsigned log_files_max;     /**< renamed log files that are kept, 1 to 1000; default: 5 */
     const char *prometheus_url; /**< "http://HOST:PORT" of the Prometheus that the admin server's
                                    page draws from; default: SPY_PROMETHEUS_URL, else none */
+    unsigned trace_slow_ms; /**< a request that takes so long is slow: its trace is kept; default:
+                                  5000 */
+    double traces_sample_rate; /**< of the traces that are neither slow nor failed, the part that is
+                                  kept, 0 to 1; default: 0 */
 };
 
 /**

@@ -61,7 +61,10 @@ int spy__keep_open(const struct spy__keep_options *options)
     keep.decided = options->decided;
     keep.span_lost = options->span_lost;
     keep.scratch = malloc(sizeof(*keep.scratch));
-    int err = keep.scratch ? spy__journal_open(&keep.journal, &options->journal) : -ENOMEM;
+    int err = keep.scratch ? 0 : -ENOMEM;
+    if (err == 0 && options->journal) {
+        err = spy__journal_open(&keep.journal, options->journal);
+    }
     if (err == 0 && options->recent) {
         err = open_windows(options);
     }
@@ -91,7 +94,7 @@ void spy__keep_give(const struct spy__record *record)
     if (!keep.scratch || keep.child) {
         return;
     }
-    bool sent = spy__journal_wanted(keep.journal) >> record->kind & 1;
+    bool sent = keep.journal && (spy__journal_wanted(keep.journal) >> record->kind & 1);
     if (!sent && !keep.window) {
         return;
     }

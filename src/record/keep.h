@@ -15,10 +15,10 @@
 #include "record/window.h"
 
 struct spy__keep_options {
-    struct spy__journal_options journal;
-    bool recent;        // keep the windows
-    uint64_t slow_ns;   // as in struct spy__traces_options
-    double sample_rate; // likewise
+    const struct spy__journal_options *journal; // NULL: nothing is bound for the network
+    bool recent;                                // keep the windows
+    uint64_t slow_ns;                           // as in struct spy__traces_options
+    double sample_rate;                         // likewise
     // A trace was decided. Called by the pump's thread; may be NULL.
     void (*decided)(enum spy__trace_outcome outcome);
     void (*span_lost)(void); // for want of memory; may be NULL too

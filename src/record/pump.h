@@ -40,7 +40,7 @@ struct spy__pump_options {
     const void *encode_arg;
     // Sees every record, masked, in the order in which they are written.
     void (*keep)(const struct spy__record *record);
-    // Ends a round: what was kept may be published.
+    // What was kept must outlive the process from here on: its room in the rings is given back.
     void (*kept)(void);
     // Lines that reached the destination, by level; records that did not, whoever lost them: `lost`
     // is called by the callers of a push too. Lines lost + written = lines given.

@@ -7,6 +7,9 @@
 
 static void give_back(struct spy__run *run, bool live)
 {
+    if (run->options->kept) {
+        run->options->kept(); // before the rings, which are all that a dead process leaves
+    }
     for (unsigned i = 0; i < run->drain.lanes_max; i++) {
         struct spy__lane *lane = &run->drain.lanes[i];
         if (live && lane->read > 0) {
@@ -57,9 +60,6 @@ static bool take_all(struct spy__run *run, bool live)
     if (run->drain.unreadable > 0) {
         run->options->lost(SPY__LOSS_MEMORY, SPY__KIND_LOG, 1);
         run->drain.unreadable = 0;
-    }
-    if (run->options->kept) {
-        run->options->kept();
     }
     return write_batch(run, live);
 }

@@ -26,8 +26,12 @@ static void note_lost(void)
 
 static int open_keep(bool recent)
 {
-    return spy__keep_open(&(struct spy__keep_options){
-        .recent = recent, .slow_ns = 1000, .decided = note_decided, .span_lost = note_lost });
+    static const struct spy__journal_options journal; // in memory
+    return spy__keep_open(&(struct spy__keep_options){ .journal = &journal,
+                                                       .recent = recent,
+                                                       .slow_ns = 1000,
+                                                       .decided = note_decided,
+                                                       .span_lost = note_lost });
 }
 
 static void give(enum spy__record_kind kind, uint64_t trace, bool root)

@@ -1,0 +1,12 @@
+// What became of traces: spyglass_traces_total{outcome}. Hooks for record/keep.h.
+#ifndef SIGNALS_TAIL_H
+#define SIGNALS_TAIL_H
+
+#include "record/traces.h"
+
+// Returns as spy_counter_register().
+int spy__tail_register(void);
+void spy__tail_decided(enum spy__trace_outcome outcome);
+void spy__tail_span_lost(void);
+
+#endif
