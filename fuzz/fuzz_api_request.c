@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "memegen/api/accept.h"
 #include "memegen/api/ids.h"
 #include "memegen/api/request.h"
 #include "memegen/api/route.h"
@@ -74,6 +75,8 @@ static void check_strings(const char *text)
         assert(before >= 1);
     }
     request_async(&async, text, &problem);
+    int quality = accept_quality(text, "text/html");
+    assert(quality >= 0 && quality <= 1000);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

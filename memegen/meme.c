@@ -21,5 +21,6 @@ const char *meme_status_name(enum meme_status status)
 void meme_done(struct meme *meme)
 {
     free(meme->png);
+    free(meme->timeline);
     memset(meme, 0, sizeof(*meme));
 }

@@ -1,7 +1,8 @@
 // A meme and the request that asked for it: what the pipeline makes, the store keeps and the API
 // answers.
 //
-// Plain values of fixed size but for the image, so that a meme is copied and dropped without care.
+// Plain values of fixed size but for the image and the timeline, so that a meme is copied and
+// dropped without care.
 #ifndef MEMEGEN_MEME_H
 #define MEMEGEN_MEME_H
 
@@ -77,9 +78,10 @@ struct meme {
     size_t report_count;
     unsigned char *png; // owned, malloc; NULL without an image
     size_t png_len;
+    char *timeline; // owned, malloc; NULL without one. See timeline.h
 };
 
-// Frees the image and leaves an empty meme.
+// Frees the image and the timeline, and leaves an empty meme.
 void meme_done(struct meme *meme);
 
 #endif

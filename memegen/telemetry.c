@@ -32,6 +32,14 @@ struct spy_operation telemetry_db = {
                  .buckets = SPY_BUCKETS(0.01, 0.05, 0.1, 0.25, 0.5, 1) },
 };
 
+// Its metrics are meme_generation_*, which telemetry_generation() feeds; its agents have failure
+// lines of their own.
+struct spy_operation telemetry_meme = {
+    .name = "meme_generation",
+    .labels = SPY_LABELS("status", "template_type"),
+    .no_failure_line = 1,
+};
+
 struct spy_operation telemetry_cache = {
     .name = "cache",
     .labels = SPY_LABELS("operation"),
@@ -115,7 +123,7 @@ static const char *const cache_types[] = { "template", "meme", "trend", NULL };
 static const char *const cache_results[] = { "hit", "miss", NULL };
 static const char *const cache_calls[] = { "get", "set", "delete", NULL };
 static const char *const db_calls[] = { "select", "insert", "update", "delete", NULL };
-static const char *const db_tables[] = { "memes", "images", "interactions", NULL };
+static const char *const db_tables[] = { "memes", "images", "interactions", "timelines", NULL };
 
 static int register_families(void)
 {
@@ -139,7 +147,7 @@ static int register_families(void)
 static int register_operations(void)
 {
     struct spy_operation *const operations[] = { &telemetry_agent, &telemetry_external,
-                                                 &telemetry_db, &telemetry_cache };
+                                                 &telemetry_db, &telemetry_cache, &telemetry_meme };
     for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
         int rc = spy_operation_register(operations[i]);
         if (rc != 0) {

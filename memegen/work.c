@@ -13,11 +13,15 @@
 
 #include "memegen/queue.h"
 #include "memegen/telemetry.h"
+#include "memegen/timeline.h"
 
 struct job {
     struct meme meme;
     struct spy_context *context; // of the request
+    struct spy_trace *trace;
+    char root_id[SPY_SPAN_ID_LEN + 1]; // the request's span
     void *arg;
+    struct job *previous, *next; // guarded by live_mu
 };
 
 struct work {
@@ -26,6 +30,8 @@ struct work {
     size_t started; // threads; const after start
     pthread_t *threads;
     atomic_bool abandoned; // relaxed: a worker may look a job too late
+    pthread_mutex_t live_mu;
+    struct job *live; // guarded by live_mu: submitted, and not let go
     pthread_mutex_t mu;
     pthread_cond_t left; // on CLOCK_MONOTONIC
     size_t running;      // guarded by mu
@@ -47,16 +53,84 @@ static void fail_meme(struct meme *meme, const char *message)
     snprintf(meme->error_message, sizeof(meme->error_message), "%s", message);
 }
 
-// Commits the meme; one that cannot be kept was not made.
-static void commit(struct work *work, struct meme *meme)
+static void enlist(struct work *work, struct job *job)
 {
-    int error = store_put_meme(work->options.store, meme);
+    pthread_mutex_lock(&work->live_mu);
+    job->next = work->live;
+    if (job->next) {
+        job->next->previous = job;
+    }
+    work->live = job;
+    pthread_mutex_unlock(&work->live_mu);
+}
 
+static void let_go(struct work *work, struct job *job)
+{
+    pthread_mutex_lock(&work->live_mu);
+    *(job->previous ? &job->previous->next : &work->live) = job->next;
+    if (job->next) {
+        job->next->previous = job->previous;
+    }
+    pthread_mutex_unlock(&work->live_mu);
+}
+
+json_t *work_timeline(struct work *work, const char *id)
+{
+    struct spy_trace *trace = NULL;
+    char root_id[SPY_SPAN_ID_LEN + 1];
+    json_t *timeline;
+
+    pthread_mutex_lock(&work->live_mu);
+    for (const struct job *job = work->live; job && !trace; job = job->next) {
+        if (strcmp(job->meme.id, id) == 0) {
+            trace = spy_trace_hold(job->trace);
+            memcpy(root_id, job->root_id, sizeof(root_id));
+        }
+    }
+    pthread_mutex_unlock(&work->live_mu);
+    timeline = trace ? timeline_json(trace, root_id) : NULL;
+    spy_trace_release(trace);
+    return timeline;
+}
+
+// Commits the meme; one that cannot be kept was not made.
+static void commit(struct work *work, struct job *job)
+{
+    struct meme *meme = &job->meme;
+    int error;
+
+    meme->timeline = timeline_text(job->trace, job->root_id);
+    error = store_put_meme(work->options.store, meme);
     if (error) {
         spy_log_error("meme_not_stored", spy_str("meme_id", meme->id),
                       spy_str("error_message", strerror(-error)));
         fail_meme(meme, "The meme could not be stored.");
     }
+}
+
+static void make(struct work *work, struct meme *meme)
+{
+    struct spy_span span = spy_begin(&telemetry_meme, NULL, NULL);
+
+    pipeline_run(work->options.pipeline, meme);
+    spy_span_label(&span, "status", meme_status_name(meme->status));
+    spy_span_label(&span, "template_type", meme->template_type);
+    spy_end(&span, meme->status == MEME_SUCCESS
+                       ? SPY_SUCCESS
+                       : spy_failure(meme->error_type, meme->error_message));
+}
+
+// Outside of the request's context: what it takes to keep a timeline is no part of it.
+static void keep_timeline(struct work *work, struct job *job)
+{
+    char *text = timeline_text(job->trace, job->root_id);
+    int error = text ? store_put_timeline(work->options.store, job->meme.id, text) : -ENOMEM;
+
+    if (error) {
+        spy_warn("timeline_not_stored", spy_str("meme_id", job->meme.id),
+                 spy_str("error_message", strerror(-error)));
+    }
+    free(text);
 }
 
 static void run_job(struct work *work, struct job *job)
@@ -68,20 +142,23 @@ static void run_job(struct work *work, struct job *job)
     if (atomic_load_explicit(&work->abandoned, memory_order_relaxed)) {
         // It never entered the pipeline: no attempt, so none is counted.
         fail_meme(meme, "memegen was stopped before this meme was made.");
-        commit(work, meme);
+        commit(work, job);
     } else {
-        pipeline_run(work->options.pipeline, meme);
-        commit(work, meme);
+        make(work, meme);
+        commit(work, job);
         telemetry_generation(meme);
     }
     telemetry_worker_busy(-1);
     work->options.ended(work->options.arg, meme, job->arg);
     spy_context_detach(scope);
+    keep_timeline(work, job);
+    let_go(work, job);
 }
 
 static void free_job(struct job *job)
 {
     spy_context_release(job->context);
+    spy_trace_release(job->trace);
     meme_done(&job->meme);
     free(job);
 }
@@ -139,6 +216,7 @@ int work_start(struct work **ret, const struct work_options *options)
     }
     work->options = *options;
     pthread_mutex_init(&work->mu, NULL);
+    pthread_mutex_init(&work->live_mu, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&work->left, &attr);
@@ -173,6 +251,7 @@ void work_free(struct work *work)
     free(work->threads);
     pthread_cond_destroy(&work->left);
     pthread_mutex_destroy(&work->mu);
+    pthread_mutex_destroy(&work->live_mu);
     free(work);
 }
 
@@ -186,8 +265,8 @@ void work_cancel(struct work *work)
     queue_cancel(work->queue);
 }
 
-int work_submit(struct work *work, const struct meme *meme, void (*before)(void *job_arg),
-                void *job_arg)
+int work_submit(struct work *work, const struct meme *meme, void (*before)(void *before_arg),
+                void *before_arg, void *job_arg)
 {
     struct job *job = malloc(sizeof(*job));
     int error = job ? 0 : -ENOMEM;
@@ -199,8 +278,11 @@ int work_submit(struct work *work, const struct meme *meme, void (*before)(void 
         snprintf(job->meme.correlation_id, sizeof(job->meme.correlation_id), "%s",
                  spy_correlation_id());
         spy_trace_id(job->meme.trace_id);
+        spy_span_id(job->root_id);
+        job->trace = spy_trace_gather();
         job->context = spy_context_capture();
         job->arg = job_arg;
+        job->previous = job->next = NULL;
         error = store_put_meme(work->options.store, &job->meme);
     }
     if (error) {
@@ -210,8 +292,9 @@ int work_submit(struct work *work, const struct meme *meme, void (*before)(void 
         }
         return error;
     }
+    enlist(work, job);
     if (before) {
-        before(job_arg);
+        before(before_arg);
     }
     queue_push(work->queue, job);
     show_depth(work);

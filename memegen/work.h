@@ -4,9 +4,14 @@
 // A job goes through: reserved (work_reserve) → stored as pending and queued (work_submit) → made →
 // committed → counted → handed to `ended`, under the context of the request that asked for it.
 // Every job that was submitted ends.
+//
+// Its timeline is gathered from work_submit() on. What there is of it is committed with the meme, so
+// that a meme never lacks one, and the whole of it after `ended`, when the request has its end too;
+// until then work_timeline() has it.
 #ifndef MEMEGEN_WORK_H
 #define MEMEGEN_WORK_H
 
+#include <jansson.h>
 #include <stddef.h>
 
 #include "memegen/meme.h"
@@ -40,12 +45,17 @@ void work_free(struct work *work);
 int work_reserve(struct work *work);
 void work_cancel(struct work *work);
 
-// Stores the meme as pending and queues it under this thread's context; uses up the reserved place,
-// whatever happens. meme has its id, created_us and request; its other fields are filled here.
-// Copies meme. Returns 0, -ENOMEM or what the store says; then `ended` is never called. Just before
-// the job can be seen by a worker `before(job_arg)` is called, where it is not NULL. Threads: any.
-int work_submit(struct work *work, const struct meme *meme, void (*before)(void *job_arg),
-                void *job_arg);
+// Stores the meme as pending and queues it under this thread's context, inside of the request's span;
+// uses up the reserved place, whatever happens. meme has its id, created_us and request; its other
+// fields are filled here. Copies meme. Returns 0, -ENOMEM or what the store says; then `ended` is
+// never called. Just before the job can be seen by a worker `before(before_arg)` is called, where it
+// is not NULL. Threads: any.
+int work_submit(struct work *work, const struct meme *meme, void (*before)(void *before_arg),
+                void *before_arg, void *job_arg);
+
+// The timeline so far of a job that was submitted and has not been let go; a new reference, NULL
+// where there is no such job. Threads: any.
+json_t *work_timeline(struct work *work, const char *id);
 
 // The end: no more reservations; what is queued is still made.
 void work_close(struct work *work);

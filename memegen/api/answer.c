@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "memegen/timeline.h"
+
 // Six significant digits: a score has no more to say, and 0.7 stays 0.7.
 #define DIGITS JSON_REAL_PRECISION(6)
 
@@ -271,6 +273,54 @@ json_t *answer_templates(const struct scenes *scenes)
         append(&array, answer_template(scenes_at(scenes, i)));
     }
     set(&root, "templates", array);
+    return root;
+}
+
+static json_t *span_json(const json_t *span, int64_t origin_us)
+{
+    int64_t start_us = json_integer_value(json_object_get(span, "start_us"));
+    int64_t duration_us = json_integer_value(json_object_get(span, "duration_us"));
+    json_t *root = json_object();
+
+    set(&root, "span_id", json_incref(json_object_get(span, "span_id")));
+    set(&root, "parent_span_id", json_incref(json_object_get(span, "parent_span_id")));
+    set(&root, "name", json_incref(json_object_get(span, "name")));
+    set(&root, "attributes", json_incref(json_object_get(span, "attributes")));
+    set(&root, "started_at", time_json(start_us));
+    set(&root, "offset_seconds", json_real((double)(start_us - origin_us) / 1e6));
+    set(&root, "duration_seconds", json_real((double)duration_us / 1e6));
+    set(&root, "error", json_incref(json_object_get(span, "error")));
+    return root;
+}
+
+json_t *answer_trace(const struct meme *meme, const json_t *timeline)
+{
+    bool complete = meme->status != MEME_PENDING && timeline_has_root(timeline);
+    int64_t first_us = INT64_MAX, last_us = INT64_MIN;
+    json_t *root = json_object(), *array = json_array();
+    json_t *spans = json_object_get(timeline, "spans"), *span;
+    size_t i;
+
+    json_array_foreach(spans, i, span)
+    {
+        int64_t start_us = json_integer_value(json_object_get(span, "start_us"));
+        int64_t end_us = start_us + json_integer_value(json_object_get(span, "duration_us"));
+        first_us = start_us < first_us ? start_us : first_us;
+        last_us = end_us > last_us ? end_us : last_us;
+    }
+    json_array_foreach(spans, i, span)
+    {
+        append(&array, span_json(span, first_us));
+    }
+    set(&root, "meme_id", json_string(meme->id));
+    set(&root, "status", json_string(meme_status_name(meme->status)));
+    set(&root, "correlation_id", text_or_null(meme->correlation_id));
+    set(&root, "trace_id", text_or_null(meme->trace_id));
+    set(&root, "complete", json_boolean(complete));
+    set(&root, "started_at", i > 0 ? time_json(first_us) : json_null());
+    set(&root, "duration_seconds", json_real(i > 0 ? (double)(last_us - first_us) / 1e6 : 0));
+    set(&root, "lost_spans", json_incref(json_object_get(timeline, "lost_spans")));
+    set(&root, "spans", array);
     return root;
 }
 

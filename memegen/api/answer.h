@@ -21,6 +21,8 @@ json_t *answer_meme_list(const struct meme *memes, size_t count, size_t limit);
 json_t *answer_pending(const char *id);
 json_t *answer_template(const struct scene_info *scene);
 json_t *answer_templates(const struct scenes *scenes);
+// What the making of a meme took, from its timeline (memegen/timeline.h), which is borrowed.
+json_t *answer_trace(const struct meme *meme, const json_t *timeline);
 json_t *answer_interaction(const struct store_interaction *interaction);
 // {code, message, details, correlation_id}; details (NULL: an empty object) is taken.
 json_t *answer_error(const char *code, const char *message, json_t *details,

@@ -35,6 +35,7 @@ static const struct method_handlers handlers[ROUTE_COUNT] = {
     [ROUTE_MEMES] = { handle_memes_list, handle_memes_post },
     [ROUTE_MEME] = { handle_meme, NULL },
     [ROUTE_MEME_IMAGE] = { handle_meme_image, NULL },
+    [ROUTE_MEME_TRACE] = { handle_meme_trace, NULL },
     [ROUTE_MEME_INTERACTIONS] = { NULL, handle_interaction },
     [ROUTE_TEMPLATES] = { handle_templates, NULL },
     [ROUTE_TEMPLATE] = { handle_template, NULL },

@@ -1,5 +1,5 @@
 // What the handlers share. One handler a route and method: handle_memes.c has those of memes,
-// handle_rest.c all others.
+// handle_trace.c that of their timelines, handle_rest.c all others.
 #ifndef MEMEGEN_API_HANDLE_H
 #define MEMEGEN_API_HANDLE_H
 
@@ -26,6 +26,7 @@ handle handle_memes_list;
 handle handle_meme;
 handle handle_meme_image;
 handle handle_interaction;
+handle handle_meme_trace;
 
 handle handle_healthz;
 handle handle_readyz;

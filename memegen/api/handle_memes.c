@@ -63,27 +63,38 @@ static const char *query(const struct spy_mhd_request *request, const char *name
     return value && strlen(value) != len ? "NUL" : value;
 }
 
-static void defer(void *job_arg)
+static void defer(void *request)
 {
-    spy_mhd_defer(job_arg);
+    spy_mhd_defer(request);
+}
+
+// Of a request with ?async=1.
+struct accepted {
+    struct spy_mhd_request *request;
+    const char *id;
+};
+
+// Answers before a worker can see the job, so that the request has its place in the timeline
+// whenever the job ends.
+static void answer_accepted(void *arg)
+{
+    const struct accepted *accepted = arg;
+    char path[ANSWER_PATH_BYTES];
+    const struct spy_mhd_header location = { "Location", path };
+
+    answer_path(path, accepted->id, "");
+    respond_json(accepted->request, 202, answer_pending(accepted->id), &location);
 }
 
 // A place in the queue is held; uses it up.
 static int submit(struct api *api, struct spy_mhd_request *request, const struct meme *meme,
                   bool async)
 {
-    char path[ANSWER_PATH_BYTES];
-    const struct spy_mhd_header location = { "Location", path };
-    int error = work_submit(api->work, meme, async ? NULL : defer, async ? NULL : request);
+    struct accepted accepted = { request, meme->id };
+    int error = async ? work_submit(api->work, meme, answer_accepted, &accepted, NULL)
+                      : work_submit(api->work, meme, defer, request, request);
 
-    if (error) {
-        return respond_failed(request, "storing the request", error);
-    }
-    if (!async) {
-        return 0;
-    }
-    answer_path(path, meme->id, "");
-    return respond_json(request, 202, answer_pending(meme->id), &location);
+    return error ? respond_failed(request, "storing the request", error) : 0;
 }
 
 int handle_memes_post(struct api *api, struct spy_mhd_request *request, const char *param)

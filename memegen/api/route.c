@@ -22,6 +22,8 @@ const struct route route_table[ROUTE_COUNT] = {
     { ROUTE_MEME, ROUTE_GET, API "/memes/{id}", ALLOW_GET, .get = { { 200, 404, 500 } } },
     { ROUTE_MEME_IMAGE, ROUTE_GET, API "/memes/{id}/image.png", ALLOW_GET,
       .get = { { 200, 304, 404, 500 } } },
+    { ROUTE_MEME_TRACE, ROUTE_GET, API "/memes/{id}/trace", ALLOW_GET,
+      .get = { { 200, 404, 500 } } },
     { ROUTE_MEME_INTERACTIONS, ROUTE_POST, API "/memes/{id}/interactions", ALLOW_POST,
       .post = { { 201, 400, 404, 413, 415, 422, 500 } } },
     { ROUTE_TEMPLATES, ROUTE_GET, API "/templates", ALLOW_GET, .get = { { 200 } } },

@@ -32,6 +32,7 @@ struct store_backend {
     int (*put_meme)(struct connection *connection, const struct meme *meme, bool *ret_replaced);
     int (*put_image)(struct connection *connection, const char *id, const void *png, size_t len);
     int (*delete_image)(struct connection *connection, const char *id);
+    int (*put_timeline)(struct connection *connection, const char *id, const char *timeline);
     int (*put_interaction)(struct connection *connection,
                            const struct store_interaction *interaction);
     int (*fail_pending)(struct connection *connection, const char *error_message,
@@ -40,6 +41,7 @@ struct store_backend {
     int (*get_meme)(struct connection *connection, const char *id, struct meme *ret);
     int (*get_image)(struct connection *connection, const char *id, unsigned char **ret,
                      size_t *ret_len);
+    int (*get_timeline)(struct connection *connection, const char *id, char **ret);
     // Writes at most limit of them to ret.
     int (*list_memes)(struct connection *connection, size_t limit, int64_t before_us,
                       struct meme *ret, size_t *ret_count);

@@ -27,10 +27,12 @@ enum statement {
     PUT_MEME,
     PUT_IMAGE,
     DELETE_IMAGE,
+    PUT_TIMELINE,
     PUT_INTERACTION,
     FAIL_PENDING,
     GET_MEME,
     GET_IMAGE,
+    GET_TIMELINE,
     LIST_MEMES,
     PING,
     STATEMENTS
@@ -58,6 +60,8 @@ static const char *const sql[STATEMENTS] = {
     [PUT_IMAGE] = "INSERT INTO images (meme_id, png) VALUES (?, ?)"
                   " ON CONFLICT (meme_id) DO UPDATE SET png = excluded.png",
     [DELETE_IMAGE] = "DELETE FROM images WHERE meme_id = ?",
+    [PUT_TIMELINE] = "INSERT INTO timelines (meme_id, timeline) VALUES (?, ?)"
+                     " ON CONFLICT (meme_id) DO UPDATE SET timeline = excluded.timeline",
     [PUT_INTERACTION] =
         "INSERT INTO interactions (id, meme_id, created_us, interaction_type, platform, user_id)"
         " VALUES (?, ?, ?, ?, ?, ?)",
@@ -66,6 +70,7 @@ static const char *const sql[STATEMENTS] = {
         " revision = revision + 1 WHERE status = 'pending'",
     [GET_MEME] = "SELECT " SQLITE_MEME_COLUMNS " FROM memes WHERE id = ?",
     [GET_IMAGE] = "SELECT png FROM images WHERE meme_id = ?",
+    [GET_TIMELINE] = "SELECT timeline FROM timelines WHERE meme_id = ?",
     [LIST_MEMES] = "SELECT " SQLITE_MEME_COLUMNS
                    " FROM memes WHERE created_us < ? ORDER BY created_us DESC, rowid DESC"
                    " LIMIT ?",
@@ -301,6 +306,17 @@ static int sqlite_delete_image(struct connection *c, const char *id)
     return finish(c, s, sqlite3_step(s));
 }
 
+static int sqlite_put_timeline(struct connection *c, const char *id, const char *timeline)
+{
+    sqlite3_stmt *s = prepare(c, PUT_TIMELINE);
+    if (!s) {
+        return last_error(c);
+    }
+    (void)sqlite_bind_text(s, 1, id);
+    (void)sqlite_bind_text(s, 2, timeline);
+    return finish(c, s, sqlite3_step(s));
+}
+
 static int sqlite_put_interaction(struct connection *c, const struct store_interaction *interaction)
 {
     sqlite3_stmt *s = prepare(c, PUT_INTERACTION);
@@ -371,6 +387,28 @@ static int sqlite_get_image(struct connection *c, const char *id, unsigned char 
     return rc;
 }
 
+static int sqlite_get_timeline(struct connection *c, const char *id, char **ret)
+{
+    sqlite3_stmt *s = prepare(c, GET_TIMELINE);
+    int step, rc;
+    if (!s) {
+        return last_error(c);
+    }
+    (void)sqlite_bind_text(s, 1, id);
+    step = sqlite3_step(s);
+    rc = step == SQLITE_DONE ? -ENOENT : to_errno(c->db, step);
+    if (step == SQLITE_ROW) {
+        const unsigned char *text = sqlite3_column_text(s, 0);
+        char *copy = text ? strdup((const char *)text) : NULL;
+        if (copy) {
+            *ret = copy;
+        }
+        rc = copy ? 0 : -ENOMEM;
+    }
+    (void)finish(c, s, step);
+    return rc;
+}
+
 static int sqlite_list_memes(struct connection *c, size_t limit, int64_t before_us,
                              struct meme *ret, size_t *ret_count)
 {
@@ -406,10 +444,12 @@ const struct store_backend store_sqlite = {
     .put_meme = sqlite_put_meme,
     .put_image = sqlite_put_image,
     .delete_image = sqlite_delete_image,
+    .put_timeline = sqlite_put_timeline,
     .put_interaction = sqlite_put_interaction,
     .fail_pending = sqlite_fail_pending,
     .get_meme = sqlite_get_meme,
     .get_image = sqlite_get_image,
+    .get_timeline = sqlite_get_timeline,
     .list_memes = sqlite_list_memes,
     .ping = sqlite_ping,
 };

@@ -45,6 +45,11 @@ static const char *const migrations[] = {
     "  user_id TEXT NOT NULL"
     ") STRICT;"
     "CREATE INDEX interactions_by_meme ON interactions (meme_id, created_us);",
+    // 2: what a meme's making took, span by span.
+    "CREATE TABLE timelines ("
+    "  meme_id TEXT NOT NULL PRIMARY KEY REFERENCES memes (id) ON DELETE CASCADE,"
+    "  timeline TEXT NOT NULL" // JSON: memegen/timeline.h
+    ") STRICT;",
 };
 
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))

@@ -244,6 +244,15 @@ static int put_image(struct store *store, struct connection *connection, const s
     return rc;
 }
 
+static int put_timeline(struct store *store, struct connection *connection, const char *id,
+                        const char *timeline, const char *operation)
+{
+    struct spy_span span = spy_begin(&telemetry_db, operation, "timelines");
+    int rc = store->backend->put_timeline(connection, id, timeline);
+    spy_end(&span, outcome(store, connection, rc));
+    return rc;
+}
+
 int store_put_meme(struct store *store, const struct meme *meme)
 {
     struct connection *connection;
@@ -262,9 +271,25 @@ int store_put_meme(struct store *store, const struct meme *meme)
     if (rc == 0) {
         rc = put_image(store, connection, meme, replaced);
     }
+    if (rc == 0 && meme->timeline) {
+        rc = put_timeline(store, connection, meme->id, meme->timeline, "insert");
+    }
     rc = commit_or_roll_back(store, connection, rc);
     spy_span_label(&span, "operation", replaced ? "update" : "insert");
     spy_end(&span, outcome(store, connection, rc));
+    end_write(store, connection);
+    return rc;
+}
+
+int store_put_timeline(struct store *store, const char *id, const char *timeline)
+{
+    struct connection *connection;
+    int rc = is_id(id) ? begin_write(store, &connection) : -ENOENT;
+    if (rc != 0) {
+        return rc;
+    }
+    rc = put_timeline(store, connection, id, timeline, "update");
+    rc = commit_or_roll_back(store, connection, rc);
     end_write(store, connection);
     return rc;
 }
@@ -317,6 +342,21 @@ int store_get_image(struct store *store, const char *id, unsigned char **ret, si
     }
     span = spy_begin(&telemetry_db, "select", "images");
     rc = store->backend->get_image(connection, id, ret, ret_len);
+    spy_end(&span, outcome(store, connection, rc));
+    pool_give(store->pool, connection);
+    return rc;
+}
+
+int store_get_timeline(struct store *store, const char *id, char **ret)
+{
+    struct connection *connection;
+    struct spy_span span;
+    int rc = is_id(id) ? take(store, WAIT_MS, &connection) : -ENOENT;
+    if (rc != 0) {
+        return rc;
+    }
+    span = spy_begin(&telemetry_db, "select", "timelines");
+    rc = store->backend->get_timeline(connection, id, ret);
     spy_end(&span, outcome(store, connection, rc));
     pool_give(store->pool, connection);
     return rc;

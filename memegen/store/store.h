@@ -33,7 +33,7 @@ int store_open(struct store **ret, const struct store_options *options, char *er
                size_t error_size);
 void store_close(struct store *store);
 
-// Inserts, or replaces the row of the same id. Commits before it returns. 0 or a negative errno
+// Inserts, or replaces the row of the same id, with its image and, where it has one, its timeline. Commits before it returns. 0 or a negative errno
 // (-EBUSY, -EIO, -ENOSPC).
 int store_put_meme(struct store *store, const struct meme *meme);
 // Reads a meme without its image. 0, -ENOENT or another negative errno.
@@ -41,6 +41,11 @@ int store_get_meme(struct store *store, const char *id, struct meme *ret);
 // The image: malloc, the caller frees. 0, -ENOENT (no such meme, or it has none) or another
 // negative errno.
 int store_get_image(struct store *store, const char *id, unsigned char **ret, size_t *ret_len);
+// Keeps or replaces the timeline of a meme. 0, -ENOENT (no such meme) or another negative errno.
+int store_put_timeline(struct store *store, const char *id, const char *timeline);
+// Its timeline: malloc, the caller frees. 0, -ENOENT (no such meme, or it has none) or another
+// negative errno.
+int store_get_timeline(struct store *store, const char *id, char **ret);
 // Newest first, without images, those made before `before_us` (0: from the newest). *ret_count at
 // most limit. The caller frees *ret. 0 or a negative errno.
 int store_list_memes(struct store *store, size_t limit, int64_t before_us, struct meme **ret,

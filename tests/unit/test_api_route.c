@@ -29,6 +29,7 @@ static void every_path_finds_its_route(void **state)
         { "/api/v1/memes/" ID, ROUTE_MEME, ID },
         { "/api/v1/memes/..", ROUTE_MEME, ".." }, // the id is refused later: 404 of the route
         { "/api/v1/memes/" ID "/image.png", ROUTE_MEME_IMAGE, ID },
+        { "/api/v1/memes/" ID "/trace", ROUTE_MEME_TRACE, ID },
         { "/api/v1/memes/" ID "/interactions", ROUTE_MEME_INTERACTIONS, ID },
         { "/api/v1/templates", ROUTE_TEMPLATES, "" },
         { "/api/v1/templates/drake", ROUTE_TEMPLATE, "drake" },

@@ -393,10 +393,10 @@ static void test_a_newer_database_is_refused(void **state)
     (void)snprintf(expected, sizeof(expected),
                    "the database %s cannot be opened: its schema has version 999, this memegen "
                    "knows versions up to "
-                   "1: use the memegen that made it, or a newer one",
+                   "2: use the memegen that made it, or a newer one",
                    path);
     assert_not_opened(url, -EIO, expected);
-    sql("PRAGMA user_version = 1"); // and it was left as it was
+    sql("PRAGMA user_version = 2"); // and it was left as it was
     store = open_store(1);
     assert_int_equal(store_get_meme(store, meme.id, &got), 0);
     store_close(store);
@@ -408,7 +408,7 @@ static void test_a_foreign_schema_is_refused(void **state)
     (void)state;
     sql("CREATE TABLE memes (x)");
     (void)snprintf(expected, sizeof(expected),
-                   "the database %s cannot be opened: its schema cannot be brought to version 1: "
+                   "the database %s cannot be opened: its schema cannot be brought to version 2: "
                    "table memes already "
                    "exists",
                    path);

@@ -109,7 +109,8 @@ static struct meme a_meme(char last_of_id)
                       .report_count = 1,
                       .reports = { { .agent = "router" } },
                       .png = png,
-                      .png_len = sizeof(png) };
+                      .png_len = sizeof(png),
+                      .timeline = (char *)"{}" };
     (void)snprintf(m.id, sizeof(m.id), "%s%c", ID, last_of_id);
     return m;
 }
@@ -140,6 +141,7 @@ static void test_put_without_memory(void **state)
     struct store *store = open_store();
     struct meme meme = a_meme('1'), got;
     unsigned char *png;
+    char *timeline;
     size_t len;
     int rc = -1;
     (void)state;
@@ -150,8 +152,10 @@ static void test_put_without_memory(void **state)
         alloc_fail_never();
         assert_int_equal(store_get_meme(store, meme.id, &got), rc == 0 ? 0 : -ENOENT);
         assert_int_equal(store_get_image(store, meme.id, &png, &len), rc == 0 ? 0 : -ENOENT);
+        assert_int_equal(store_get_timeline(store, meme.id, &timeline), rc == 0 ? 0 : -ENOENT);
     }
     free(png);
+    free(timeline);
     store_close(store);
 }
 
@@ -160,23 +164,27 @@ static void test_reads_without_memory(void **state)
     struct store *store = open_store();
     struct meme meme = a_meme('2'), got, *memes = NULL;
     unsigned char *png = NULL;
+    char *timeline = NULL;
     size_t len, count;
-    int get = -1, image = -1, list = -1, ping = -1;
+    int get = -1, image = -1, times = -1, list = -1, ping = -1;
     (void)state;
     assert_int_equal(store_put_meme(store, &meme), 0);
-    for (long n = 0; get != 0 || image != 0 || list != 0 || ping != 0; n++) {
+    for (long n = 0; get != 0 || image != 0 || times != 0 || list != 0 || ping != 0; n++) {
         assert_true(n < 5000);
         alloc_fail_after(n);
         get = get == 0 ? 0 : store_get_meme(store, meme.id, &got);
         alloc_fail_after(n);
         image = image == 0 ? 0 : store_get_image(store, meme.id, &png, &len);
         alloc_fail_after(n);
+        times = times == 0 ? 0 : store_get_timeline(store, meme.id, &timeline);
+        alloc_fail_after(n);
         list = list == 0 ? 0 : store_list_memes(store, 5, 0, &memes, &count);
         alloc_fail_after(n);
         ping = ping == 0 ? 0 : store_ping(store);
         alloc_fail_never();
-        assert_true(get != -ENOENT && image != -ENOENT);
+        assert_true(get != -ENOENT && image != -ENOENT && times != -ENOENT);
     }
+    free(timeline);
     assert_int_equal(count, 1);
     assert_int_equal(len, meme.png_len);
     free(memes);

@@ -107,7 +107,7 @@ static const struct promise contract[] = {
       "Database operation latency",
       " 0.01 0.05 0.1 0.25 0.5 1",
       { { "operation", { "select", "insert", "update", "delete" } },
-        { "table", { "memes", "images", "interactions" } } } },
+        { "table", { "memes", "images", "interactions", "timelines" } } } },
     { "db_pool_size", "gauge", "Current database connection pool size", "" },
     { "db_pool_available_connections", "gauge", "Available connections in the pool", "" },
     { "http_request_duration_seconds",

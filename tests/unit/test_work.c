@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,6 +17,7 @@
 
 #include "alloc_fail.h"
 #include "memegen/telemetry.h"
+#include "memegen/timeline.h"
 #include "memegen/work.h"
 
 static struct {
@@ -28,7 +30,12 @@ static struct {
     int put_errors[8];   // what store_put_meme() answers, call by call
     enum meme_status put[8];
     int puts;
-    struct meme last; // what ended() was given
+    int timelines;                // calls of store_put_timeline()
+    bool committed_with_timeline; // the last meme that was put had one
+    char timeline[4096];          // the last one that was kept
+    bool in_context;              // while it was
+    struct spy_http *http;        // answered by ended(), where there is one
+    struct meme last;             // what ended() was given
     void *last_arg;
     char correlation_id[129];
     bool before;
@@ -50,7 +57,18 @@ int store_put_meme(struct store *store, const struct meme *meme)
 {
     (void)store;
     fake.put[fake.puts] = meme->status;
+    fake.committed_with_timeline = meme->timeline != NULL;
     return fake.put_errors[fake.puts++];
+}
+
+int store_put_timeline(struct store *store, const char *id, const char *timeline)
+{
+    (void)store;
+    (void)id;
+    fake.timelines++;
+    fake.in_context = spy_correlation_id()[0] != '\0';
+    snprintf(fake.timeline, sizeof(fake.timeline), "%s", timeline);
+    return 0;
 }
 
 // Holds the call that tells of one waiting job until the worker has told of none, or could not.
@@ -79,6 +97,7 @@ static void ended(void *arg, const struct meme *meme, void *job_arg)
     assert_ptr_equal(arg, &fake);
     fake.last = *meme;
     fake.last_arg = job_arg;
+    spy_http_answered(fake.http, 201, 0);
     strncpy(fake.correlation_id, spy_correlation_id(), sizeof(fake.correlation_id) - 1);
     sem_post(&fake.ended);
 }
@@ -135,7 +154,7 @@ static void a_job_is_stored_made_stored_and_ended(void **state)
 
     (void)state;
     assert_int_equal(work_reserve(work), 0);
-    assert_int_equal(work_submit(work, &asked, before, &arg), 0);
+    assert_int_equal(work_submit(work, &asked, before, &fake, &arg), 0);
     sem_wait(&fake.ended);
     spy_context_detach(scope);
     assert_true(fake.before);
@@ -151,6 +170,44 @@ static void a_job_is_stored_made_stored_and_ended(void **state)
     stop(work);
 }
 
+static void hand_over(void *http)
+{
+    spy_http_leave(http);
+}
+
+static void a_job_has_a_timeline(void **state)
+{
+    struct work *work = start(1);
+    struct spy_span early;
+
+    (void)state;
+    fake.held = true;
+    fake.http = spy_http_begin(&(struct spy_http_request){ .method = "POST", .path = "/" });
+    early = spy_begin(&telemetry_db, "select", "memes"); // before it was submitted: none of it
+    spy_end(&early, SPY_SUCCESS);
+    assert_null(work_timeline(work, "an id"));
+    assert_int_equal(work_reserve(work), 0);
+    assert_int_equal(work_submit(work, &asked, hand_over, fake.http, NULL), 0);
+    sem_wait(&fake.begun);
+    json_t *live = work_timeline(work, "an id");
+    assert_non_null(live);
+    assert_false(timeline_has_root(live));
+    json_decref(live);
+    assert_null(work_timeline(work, "another"));
+    spy_http_enter(fake.http); // as the worker's answer does
+    sem_post(&fake.go);
+    stop(work);
+    assert_true(fake.committed_with_timeline);
+    assert_int_equal(fake.timelines, 1);
+    assert_false(fake.in_context); // keeping it is no part of it
+    json_t *kept = timeline_read(fake.timeline);
+    assert_non_null(kept);
+    assert_true(timeline_has_root(kept));
+    assert_int_equal(json_array_size(json_object_get(kept, "spans")), 2); // the generation, too
+    json_decref(kept);
+    spy_http_end(fake.http);
+}
+
 static void what_cannot_be_stored_was_never_accepted(void **state)
 {
     struct work *work = start(1);
@@ -158,11 +215,11 @@ static void what_cannot_be_stored_was_never_accepted(void **state)
     (void)state;
     fake.put_errors[0] = -ENOSPC;
     assert_int_equal(work_reserve(work), 0);
-    assert_int_equal(work_submit(work, &asked, before, NULL), -ENOSPC);
+    assert_int_equal(work_submit(work, &asked, before, &fake, NULL), -ENOSPC);
     assert_false(fake.before);
     assert_int_equal(work_reserve(work), 0); // its place is free again
     alloc_fail_after(0);
-    assert_int_equal(work_submit(work, &asked, before, NULL), -ENOMEM);
+    assert_int_equal(work_submit(work, &asked, before, &fake, NULL), -ENOMEM);
     alloc_fail_never();
     assert_int_equal(work_reserve(work), 0);
     work_cancel(work);
@@ -177,7 +234,7 @@ static void what_cannot_be_committed_was_not_made(void **state)
     (void)state;
     fake.put_errors[1] = -EIO;
     assert_int_equal(work_reserve(work), 0);
-    assert_int_equal(work_submit(work, &asked, NULL, NULL), 0);
+    assert_int_equal(work_submit(work, &asked, NULL, NULL, NULL), 0);
     sem_wait(&fake.ended);
     assert_int_equal(fake.last.status, MEME_ERROR);
     assert_string_equal(fake.last.error_type, "internal");
@@ -191,10 +248,10 @@ static void a_full_queue_and_a_closed_one_take_nothing(void **state)
     (void)state;
     fake.held = true;
     assert_int_equal(work_reserve(work), 0);
-    assert_int_equal(work_submit(work, &asked, NULL, NULL), 0);
+    assert_int_equal(work_submit(work, &asked, NULL, NULL, NULL), 0);
     sem_wait(&fake.begun); // the worker holds the first
     assert_int_equal(work_reserve(work), 0);
-    assert_int_equal(work_submit(work, &asked, NULL, NULL), 0);
+    assert_int_equal(work_submit(work, &asked, NULL, NULL, NULL), 0);
     assert_int_equal(work_reserve(work), -EAGAIN);
     work_close(work);
     assert_int_equal(work_reserve(work), -ESHUTDOWN);
@@ -213,11 +270,11 @@ static void the_gauge_of_the_queue_ends_true(void **state)
     (void)state;
     fake.held = true;
     assert_int_equal(work_reserve(work), 0);
-    assert_int_equal(work_submit(work, &asked, NULL, NULL), 0);
+    assert_int_equal(work_submit(work, &asked, NULL, NULL, NULL), 0);
     sem_wait(&fake.begun); // the worker holds the first
     fake.slow_gauge = true;
     assert_int_equal(work_reserve(work), 0);
-    assert_int_equal(work_submit(work, &asked, NULL, NULL), 0);
+    assert_int_equal(work_submit(work, &asked, NULL, NULL, NULL), 0);
     sem_post(&fake.go);
     stop(work);
     assert_int_equal(fake.depth, 0);
@@ -231,10 +288,10 @@ static void what_is_abandoned_ends_as_an_error_and_is_no_attempt(void **state)
     (void)state;
     fake.held = true;
     assert_int_equal(work_reserve(work), 0);
-    assert_int_equal(work_submit(work, &asked, NULL, NULL), 0);
+    assert_int_equal(work_submit(work, &asked, NULL, NULL, NULL), 0);
     sem_wait(&fake.begun);
     assert_int_equal(work_reserve(work), 0);
-    assert_int_equal(work_submit(work, &asked, NULL, NULL), 0);
+    assert_int_equal(work_submit(work, &asked, NULL, NULL, NULL), 0);
     work_close(work);
     work_abandon(work);
     before_it = attempts();
@@ -266,6 +323,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_job_is_stored_made_stored_and_ended),
+        cmocka_unit_test(a_job_has_a_timeline),
         cmocka_unit_test(what_cannot_be_stored_was_never_accepted),
         cmocka_unit_test(what_cannot_be_committed_was_not_made),
         cmocka_unit_test(a_full_queue_and_a_closed_one_take_nothing),
