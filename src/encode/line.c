@@ -3,6 +3,7 @@
 
 #include "encode/line.h"
 
+#include "base/number.h"
 #include "base/utf8.h"
 
 char *spy__line_grow(struct spy__line *l, char *at, size_t n)
@@ -251,13 +252,28 @@ void spy__time_print(char ret[SPY__TIME_LEN], uint64_t time_ns)
     ret[26] = 'Z';
 }
 
+// ---- ids
+
+char *spy__line_id(char *at, const struct spy__record_id *id)
+{
+    for (int i = 0; i < 4; i++) {
+        memcpy(at + 2 * i, spy__hex_pairs + 2 * (id->run >> (24 - 8 * i) & 255), 2);
+    }
+    at[8] = '.';
+    at += 9;
+    at += spy__u64_print(at, id->slot);
+    *at++ = '.';
+    return at + spy__u64_print(at, id->sequence);
+}
+
 // ---- keys
 
 bool spy__key_is_reserved_slow(const char *key)
 {
     static const char *const reserved[] = { "timestamp",      "level",    "event",
                                             "logger",         "service",  "environment",
-                                            "correlation_id", "trace_id", "span_id" };
+                                            "correlation_id", "trace_id", "span_id",
+                                            "record_id",      "recovered" };
     for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++) {
         if (key[0] == reserved[i][0] && key[1] == reserved[i][1] && strcmp(key, reserved[i]) == 0) {
             return true;

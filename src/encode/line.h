@@ -107,12 +107,15 @@ static inline char *spy__line_hex(char *at, uint64_t v)
 #define SPY__TIME_LEN 27
 void spy__time_print(char ret[SPY__TIME_LEN], uint64_t time_ns);
 
+// A record's id, RUN.SLOT.SEQUENCE: 8 digits of hex, then decimal; at most 40 bytes, unchecked.
+char *spy__line_id(char *at, const struct spy__record_id *id);
+
 // Whether a field's key is one of ours; it is written with a '_' behind it.
 bool spy__key_is_reserved_slow(const char *key);
 static inline bool spy__key_is_reserved(const char *key)
 {
-    // By the first letter: c, e, l, s or t.
-    const uint32_t firsts = 1u << 3 | 1u << 5 | 1u << 12 | 1u << 19 | 1u << 20;
+    // By the first letter: c, e, l, r, s or t.
+    const uint32_t firsts = 1u << 3 | 1u << 5 | 1u << 12 | 1u << 18 | 1u << 19 | 1u << 20;
     return (firsts >> ((unsigned char)key[0] & 31) & 1) && spy__key_is_reserved_slow(key);
 }
 

@@ -180,5 +180,8 @@ void spy__encode_log_console(struct spy__buf *out, const struct spy__record *rec
         at = put_pair(&l, at, style, &record->fields[i]);
     }
     at = put_ids(&l, at, style, record);
+    if (record->recovered) {
+        at = SPY__LINE_LITERAL(spy__line_room(&l, at, 0), " recovered=true");
+    }
     spy__line_end(&l, at);
 }

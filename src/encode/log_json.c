@@ -88,6 +88,16 @@ static char *put_ids(struct spy__line *l, char *at, const struct spy__record *re
     return at;
 }
 
+// Which record it is, where it may come again; and that it has.
+static char *put_record_id(char *at, const struct spy__record *record)
+{
+    if (record->id.run != 0) {
+        at = SPY__LINE_LITERAL(at, ",\"record_id\":\"");
+        at = SPY__LINE_LITERAL(spy__line_id(at, &record->id), "\"");
+    }
+    return record->recovered ? SPY__LINE_LITERAL(at, ",\"recovered\":true") : at;
+}
+
 void spy__encode_log_json(struct spy__buf *out, const struct spy__record *record, const void *arg)
 {
     const struct spy__log_style *style = arg;
@@ -105,6 +115,7 @@ void spy__encode_log_json(struct spy__buf *out, const struct spy__record *record
         at = put_key(&l, at, record->fields[i].key);
         at = put_value(&l, at, &record->fields[i]);
     }
+    at = put_record_id(spy__line_room(&l, at, 0), record);
     at = SPY__LINE_LITERAL(at, "}");
     spy__line_end(&l, at);
 }

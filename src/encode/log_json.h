@@ -2,11 +2,11 @@
 //
 //     {"timestamp":"2024-01-31T12:00:00.000001Z","level":"info","event":"request_processed","logger":"http",
 //      "service":"memegen","environment":"production","correlation_id":"…","trace_id":"…","span_id":"…",
-//      bound fields…, fields…}
+//      bound fields…, fields…,"record_id":"1b2c3d4e.0.17","recovered":true}
 //
 // A key that is absent has no value to tell. A field cannot take the place of one of these keys: it
-// is written with a
-// '_' behind its own.
+// is written with a '_' behind its own. record_id (the start of the process, the ring, the number in
+// it) is there where a record outlives the process, recovered in lines that a later start wrote.
 #ifndef ENCODE_LOG_JSON_H
 #define ENCODE_LOG_JSON_H
 

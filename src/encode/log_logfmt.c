@@ -128,6 +128,14 @@ static char *put_ids(struct spy__line *l, char *at, const struct spy__record *re
     return at;
 }
 
+static char *put_record_id(char *at, const struct spy__record *record)
+{
+    if (record->id.run != 0) {
+        at = spy__line_id(SPY__LINE_LITERAL(at, " record_id="), &record->id);
+    }
+    return record->recovered ? SPY__LINE_LITERAL(at, " recovered=true") : at;
+}
+
 void spy__encode_log_logfmt(struct spy__buf *out, const struct spy__record *record, const void *arg)
 {
     const struct spy__log_style *style = arg;
@@ -148,5 +156,6 @@ void spy__encode_log_logfmt(struct spy__buf *out, const struct spy__record *reco
         at = put_key(&l, at, record->fields[i].key);
         at = put_value(&l, at, &record->fields[i]);
     }
+    at = put_record_id(spy__line_room(&l, at, 0), record);
     spy__line_end(&l, at);
 }

@@ -82,12 +82,29 @@ static void *map_or_null(void *at, size_t n, int prot, int flags, int fd, size_t
     return p == MAP_FAILED ? NULL : p;
 }
 
-// Ring i's bytes, twice in a row from `at`.
-static bool map_ring(unsigned char *at, size_t n, int fd, size_t offset)
+// What is mapped: a file, or where fd is -1 shared memory at `bytes`. (A memfd has the limit on file
+// sizes that a host may have set.)
+struct memory {
+    int fd;
+    unsigned char *bytes;
+};
+
+// n bytes of it from `offset` on, at `at` where that is not NULL.
+static void *map_part(const struct memory *of, void *at, size_t n, size_t offset)
 {
-    const int prot = PROT_READ | PROT_WRITE, flags = MAP_SHARED | MAP_FIXED;
-    return map_or_null(at, n, prot, flags, fd, offset) &&
-           map_or_null(at + n, n, prot, flags, fd, offset);
+    if (of->fd >= 0) {
+        return map_or_null(at, n, PROT_READ | PROT_WRITE, MAP_SHARED | (at ? MAP_FIXED : 0), of->fd,
+                           offset);
+    }
+    // mremap(2): with an old size of zero, a shared mapping is mapped once more.
+    void *p = mremap(of->bytes + offset, 0, n, MREMAP_MAYMOVE | (at ? MREMAP_FIXED : 0), at);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+// A ring's bytes, twice in a row from `at`.
+static bool map_ring(const struct memory *of, unsigned char *at, size_t n, size_t offset)
+{
+    return map_part(of, at, n, offset) && map_part(of, at + n, n, offset);
 }
 
 void spy__rings_unmap(struct spy__rings_map *map)
@@ -101,17 +118,18 @@ void spy__rings_unmap(struct spy__rings_map *map)
     *map = (struct spy__rings_map){ 0 };
 }
 
-static int map_all(struct spy__rings_map *ret, const struct spy__rings_header *shape, int fd)
+static int map_all(struct spy__rings_map *ret, const struct spy__rings_header *shape,
+                   const struct memory *of)
 {
     struct spy__rings_map map = { .head_bytes = head_bytes(shape) };
     const size_t n = (size_t)shape->ring_bytes, rings = shape->slots + 1u;
     map.data_bytes = 2 * n * rings;
-    map.header = map_or_null(NULL, map.head_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    map.header = map_part(of, NULL, map.head_bytes, 0);
     map.data = map_or_null(NULL, map.data_bytes, PROT_NONE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     bool good = map.header && map.data;
     for (size_t i = 0; good && i < rings; i++) {
-        good = map_ring(map.data + 2 * i * n, n, fd, map.head_bytes + i * n);
+        good = map_ring(of, map.data + 2 * i * n, n, map.head_bytes + i * n);
     }
     if (!good) {
         int err = errno;
@@ -164,7 +182,7 @@ static int map_file(struct spy__rings_map *ret, int dir_fd, const struct spy__ri
         return fd;
     }
     int err = reserve(fd, file_bytes(shape));
-    err = err ? err : map_all(ret, shape, fd);
+    err = err ? err : map_all(ret, shape, &(struct memory){ fd, NULL });
     close(fd);
     if (err == 0) {
         ret->in_file = true;
@@ -186,13 +204,14 @@ static int map_file(struct spy__rings_map *ret, int dir_fd, const struct spy__ri
 // What is never touched costs address space alone.
 static int map_anonymous(struct spy__rings_map *ret, const struct spy__rings_header *shape)
 {
-    int fd = memfd_create("spyglass-rings", MFD_CLOEXEC);
-    if (fd < 0) {
+    const size_t n = file_bytes(shape);
+    struct memory of = { -1, map_or_null(NULL, n, PROT_READ | PROT_WRITE,
+                                         MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) };
+    if (!of.bytes) {
         return -errno;
     }
-    int err = ftruncate(fd, (off_t)file_bytes(shape)) != 0 ? -errno : 0;
-    err = err ? err : map_all(ret, shape, fd);
-    close(fd);
+    int err = map_all(ret, shape, &of);
+    munmap(of.bytes, n);
     if (err == 0) {
         make_empty(ret, shape);
     }

@@ -103,6 +103,28 @@ static void json_smallest(void **state)
         "{\"timestamp\":\"1970-01-01T00:00:00.000000Z\",\"level\":\"debug\",\"event\":\"x\"}\n");
 }
 
+static void the_id_of_a_record_that_may_come_again(void **state)
+{
+    (void)state;
+    struct spy__record record = { .level = SPY_LEVEL_INFO,
+                                  .correlation_id = "",
+                                  .event = "x",
+                                  .id = { 0xfedcba98, UINT32_MAX, UINT64_MAX } };
+    spy__encode_log_json(&line, &record, &bare);
+    assert_line("{\"timestamp\":\"1970-01-01T00:00:00.000000Z\",\"level\":\"info\",\"event\":\"x\","
+                "\"record_id\":\"fedcba98.4294967295.18446744073709551615\"}\n");
+    record.recovered = true;
+    record.id = (struct spy__record_id){ 0x1b2c3d4e, 0, 17 };
+    spy__encode_log_json(&line, &record, &bare);
+    assert_line("{\"timestamp\":\"1970-01-01T00:00:00.000000Z\",\"level\":\"info\",\"event\":\"x\","
+                "\"record_id\":\"1b2c3d4e.0.17\",\"recovered\":true}\n");
+    spy__encode_log_logfmt(&line, &record, &bare);
+    assert_line("timestamp=1970-01-01T00:00:00.000000Z level=info event=x "
+                "record_id=1b2c3d4e.0.17 recovered=true\n");
+    spy__encode_log_console(&line, &record, &bare);
+    assert_line("00:00:00.000000 info  x recovered=true\n");
+}
+
 static void json_keys_of_ours_are_kept(void **state)
 {
     (void)state;
@@ -112,12 +134,13 @@ static void json_keys_of_ours_are_kept(void **state)
         spy_str("event", "forged"),          spy_str("timestamp", "forged"),
         spy_str("service", "forged"),        spy_str("logger", "forged"),
         spy_str("environment", "forged"),    spy_str("levels", "fine"),
+        spy_str("record_id", "forged"),      spy_str("recovered", "forged"),
     };
     struct spy__record record = { .level = SPY_LEVEL_INFO,
                                   .correlation_id = "",
                                   .event = "x",
                                   .fields = fields,
-                                  .field_count = 10 };
+                                  .field_count = 12 };
     spy__encode_log_json(&line, &record, &bare);
     json_t *root = json_loadb(line.bytes, line.len, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(root);
@@ -323,6 +346,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(json_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(json_smallest, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_id_of_a_record_that_may_come_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(json_keys_of_ours_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(times, set_up, tear_down),
         cmocka_unit_test_setup_teardown(console_whole, set_up, tear_down),
