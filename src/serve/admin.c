@@ -15,6 +15,7 @@
 #include "encode/prom_text.h"
 #include "serve/access.h"
 #include "serve/console.h"
+#include "serve/debug.h"
 #include "serve/proxy.h"
 #include "serve/proxy_url.h"
 #include "serve/scrape.h"
@@ -147,6 +148,16 @@ static enum MHD_Result answer_proxy(struct spy__admin *admin, struct MHD_Connect
     return answer(connection, status, response, "application/json");
 }
 
+static enum MHD_Result answer_debug(struct MHD_Connection *connection, const char *path)
+{
+    unsigned status = MHD_HTTP_SERVICE_UNAVAILABLE;
+    if (is_foreign(connection)) {
+        return answer_text(connection, MHD_HTTP_FORBIDDEN, "Only from this page.\n");
+    }
+    struct MHD_Response *response = spy__debug_response(connection, path, &status);
+    return answer(connection, status, response, "application/json");
+}
+
 static enum MHD_Result route(struct spy__admin *admin, struct MHD_Connection *connection,
                              const char *path, const char *method)
 {
@@ -154,8 +165,9 @@ static enum MHD_Result route(struct spy__admin *admin, struct MHD_Connection *co
     bool health = strcmp(path, "/healthz") == 0;
     bool ready = strcmp(path, "/readyz") == 0;
     bool proxied = strncmp(path, PROXY_PATH, PROXY_PATH_LEN) == 0;
+    bool debug = spy__debug_has(path);
     const struct spy__console_file *file = spy__console_find(path);
-    if (!metrics && !health && !ready && !proxied && !file) {
+    if (!metrics && !health && !ready && !proxied && !debug && !file) {
         return answer_text(connection, MHD_HTTP_NOT_FOUND,
                            "There is / to look at, and /metrics, /healthz and /readyz.\n");
     }
@@ -170,6 +182,9 @@ static enum MHD_Result route(struct spy__admin *admin, struct MHD_Connection *co
     }
     if (proxied) {
         return answer_proxy(admin, connection, path + PROXY_PATH_LEN);
+    }
+    if (debug) {
+        return answer_debug(connection, path);
     }
     if (file) {
         return answer(connection, MHD_HTTP_OK, spy__console_response(file), file->type);
