@@ -102,6 +102,13 @@ static inline struct spy_field spy_addrs(const char *key, const uintptr_t *addrs
     return f;
 }
 
+/** No field; ends the fields of a call. Private. */
+static inline struct spy_field spy__no_field(void)
+{
+    struct spy_field f = { NULL, SPY_FIELD_NONE, 0, { 0 } };
+    return f;
+}
+
 /** The lowest level that makes a line now. Private; read it through spy_log_enabled(). */
 SPY_API extern int spy__log_level;
 
@@ -140,8 +147,9 @@ inline void spy__log_fields(spy_level level, const char *module, const char *eve
 #define SPY__LOG(level, ...)                                                                       \
     (spy_log_enabled(level) ? spy__log_fields((level), SPY_MODULE, __VA_ARGS__) : (void)0)
 #else
-#define SPY__LOG(level, ...) SPY__LOG_(level, __VA_ARGS__, { 0 })
-/* The last field is an empty one, so that a line may have none; it is not passed on. */
+#define SPY__LOG(level, ...) SPY__LOG_(level, __VA_ARGS__, spy__no_field())
+/* The last field is an empty one, so that a line may have none; it is not passed on. It is made by a
+ * call like the others: compilers clear the whole array first where one is written as { 0 }. */
 #define SPY__LOG_(level, event, ...)                                                               \
     (spy_log_enabled(level)                                                                        \
          ? spy__log((level), SPY_MODULE, (event), (const struct spy_field[]){ __VA_ARGS__ },       \

@@ -30,6 +30,7 @@ static bool counter_is_steady(void)
 static void read_both(uint64_t *ret_ticks, uint64_t *ret_ns)
 {
     uint64_t best = UINT64_MAX;
+    *ret_ticks = *ret_ns = 0;
     for (int i = 0; i < 4; i++) {
         uint64_t before = spy__ticks(), ns = spy__realtime_ns(), after = spy__ticks();
         if (after - before < best) {

@@ -19,6 +19,7 @@ struct spy__lane {
     const unsigned char *at, *end; // not read yet; the record at `at` is in `view`
     uint64_t key_ns;               // when that one was published
     size_t read;                   // bytes that were read and not given back: whole records
+    bool secret;                   // one of them is to be wiped
     struct spy__wire_view view;
 };
 

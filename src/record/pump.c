@@ -153,6 +153,7 @@ static void go_round(struct spy__run *run)
 static void free_run(struct spy__run *run)
 {
     spy__drain_done(&run->drain);
+    spy__masker_free(run->masker);
     free(run);
 }
 
@@ -242,6 +243,7 @@ bool spy__pump_write_direct(const struct spy__record *record)
         };
         struct spy__record now = *record;
         now.time_ns = now.time_ns ? now.time_ns : spy__realtime_ns();
+        (void)spy__mask_record(run->masker, &now);
         spy__writer_add(&run->writer, &now);
         spy__stream_guard(write_guarded, &d);
         pump.stalled = d.reached < run->writer.batch.count;
@@ -299,8 +301,10 @@ static int make_run(struct spy__run **ret, const struct spy__pump_options *optio
     run->abandoned = run_abandoned;
     run->moved = false;
     run->drain = (struct spy__drain){ 0 };
-    int err = spy__writer_open(&run->writer, &pump.options);
+    run->masker = spy__masker_new(NULL);
+    int err = run->masker ? spy__writer_open(&run->writer, &pump.options) : -ENOMEM;
     if (err != 0) {
+        spy__masker_free(run->masker);
         free(run);
         return err;
     }

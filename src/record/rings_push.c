@@ -25,7 +25,7 @@ static size_t value_bytes(const struct spy_field *field)
 // No fewer bytes than the record takes.
 static size_t size_of(const struct spy__record *record)
 {
-    size_t n = sizeof(struct spy__wire_head) + 8 + 16 + 16 + 7; // all extras, padding
+    size_t n = sizeof(struct spy__wire_head) + 8 + 3 * 16 + 7; // all extras, padding
     n += 16 + strlen(record->correlation_id) + 1 + strlen(record->event) + 1;
     n += record->module ? strlen(record->module) + 1 : 0;
     for (size_t i = 0; i < record->field_count; i++) {

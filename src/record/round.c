@@ -2,8 +2,20 @@
 
 #include "record/round.h"
 
+#include <string.h>
+
 #include "record/recover.h"
 #include "record/rings.h"
+
+// Secrets do not stay in memory, nor in the file, until the ring has gone round.
+static void wipe(unsigned ring, size_t n)
+{
+    void *bytes;
+    size_t all;
+    if (spy__rings_peek(ring, &bytes, &all) && n <= all) {
+        memset(bytes, 0, n);
+    }
+}
 
 static void give_back(struct spy__run *run, bool live)
 {
@@ -13,9 +25,13 @@ static void give_back(struct spy__run *run, bool live)
     for (unsigned i = 0; i < run->drain.lanes_max; i++) {
         struct spy__lane *lane = &run->drain.lanes[i];
         if (live && lane->read > 0) {
+            if (lane->secret) {
+                wipe(i, lane->read);
+            }
             spy__rings_release(i, lane->read);
         }
         lane->read = 0;
+        lane->secret = false;
     }
 }
 
@@ -39,6 +55,7 @@ static bool write_batch(struct spy__run *run, bool live)
 static void take(struct spy__run *run, struct spy__lane *lane)
 {
     struct spy__record *record = &lane->view.record;
+    lane->secret |= spy__mask_record(run->masker, record);
     if (run->options->keep) {
         run->options->keep(record);
     }

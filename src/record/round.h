@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "record/drain.h"
+#include "record/mask.h"
 #include "record/pump.h"
 #include "record/writer.h"
 
@@ -22,6 +23,7 @@ struct spy__run {
     bool (*abandoned)(void *run);            // atomic
     bool moved;                              // something was written since this was last cleared
     struct spy__drain drain;                 // of the open rings
+    struct spy__masker *masker;
     struct spy__writer writer;
 };
 

@@ -18,13 +18,11 @@ size_t spy__wire_put_long(struct spy__wire_put *put, const struct spy_field *fie
     }
     size_t pad = (size_t)(put->start - put->at) & 7;
     if (field->len > SPY__RECORD_MAX / sizeof(uintptr_t)) {
-        put->failed = true;
-        put->end = put->at;
+        spy__wire_fail(put);
+        return 0;
     }
-    if (spy__wire_fits(put, pad)) {
-        memset(put->at, 0, pad);
-        put->at += pad;
-    }
+    memset(put->at, 0, 8); // the pad, and more
+    spy__wire_pass(put, put->at + pad);
     spy__wire_put_bytes(put, field->value.addrs, field->len * sizeof(uintptr_t));
     return field->len * sizeof(uintptr_t);
 }
@@ -34,21 +32,20 @@ static void put_extras(struct spy__wire_put *put, struct spy__wire_head *head,
 {
     if (record->time_ns) {
         head->flags |= SPY__WIRE_TIME;
-        spy__wire_put_u64(put, record->time_ns);
-        spy__wire_mix(put, record->time_ns, 0);
+        spy__wire_put_words(put, record->time_ns, record->duration_ns);
     }
-    if (record->kind == SPY__KIND_SPAN) {
-        head->flags |= SPY__WIRE_SPAN;
-        spy__wire_put_u64(put, record->duration_ns);
-        spy__wire_put_u64(put, record->parent_id);
-        spy__wire_mix(put, record->duration_ns, record->parent_id);
+    if (record->parent_id) {
+        head->flags |= SPY__WIRE_PARENT;
+        spy__wire_put_words(put, record->parent_id, 0);
     }
     if (record->id.run) {
         head->flags |= SPY__WIRE_ID;
         head->sequence = record->id.sequence;
-        spy__wire_put_u64(put, record->id.run);
-        spy__wire_put_u64(put, record->id.slot);
-        spy__wire_mix(put, record->id.run, record->id.slot);
+        spy__wire_put_words(put, record->id.run, record->id.slot);
+    }
+    if (record->event_hi | record->event_lo) {
+        head->flags |= SPY__WIRE_EVENT;
+        spy__wire_put_words(put, record->event_hi, record->event_lo);
     }
     head->flags |= record->recovered ? SPY__WIRE_RECOVERED : 0;
     head->flags |= record->root ? SPY__WIRE_ROOT : 0;
@@ -62,7 +59,7 @@ static void put_context(struct spy__wire_put *put, struct spy__wire_head *head,
     }
     size_t n = strlen(record->correlation_id) + 1;
     if (n > UINT16_MAX - 16 || !spy__wire_fits(put, 16 + n)) {
-        put->failed = true;
+        spy__wire_fail(put);
         return;
     }
     unsigned char *to = put->at;
@@ -71,7 +68,7 @@ static void put_context(struct spy__wire_put *put, struct spy__wire_head *head,
     memcpy(to + 16, record->correlation_id, n);
     head->context_bytes = (uint16_t)(16 + n);
     put->at += 16 + n;
-    spy__wire_mix(put, spy__wire_sum_of(to, 16 + n), 16 + n);
+    spy__wire_mix(put, spy__wire_pair(spy__wire_sum_of(to, 16 + n), 16 + n));
 }
 
 void spy__wire_put_record(struct spy__wire_put *put, struct spy__wire_head *head,
@@ -98,10 +95,11 @@ size_t spy__wire_write(void *to, size_t cap, const struct spy__record *record)
 {
     struct spy__wire_put put;
     struct spy__wire_head head = { 0 };
-    if (cap > SPY__RECORD_MAX + SPY__WIRE_SLACK) {
-        cap = SPY__RECORD_MAX + SPY__WIRE_SLACK;
+    if (cap < sizeof(head) + SPY__WIRE_SLACK) {
+        return 0;
     }
-    spy__wire_put_begin(&put, to, cap > SPY__WIRE_SLACK ? cap - SPY__WIRE_SLACK : 0, 0);
+    cap -= SPY__WIRE_SLACK;
+    spy__wire_put_begin(&put, to, cap < SPY__RECORD_MAX ? cap & ~(size_t)7 : SPY__RECORD_MAX, 0);
     spy__wire_put_record(&put, &head, record);
     return put.failed ? 0 : spy__wire_put_end(&put, &head);
 }
@@ -234,23 +232,21 @@ static bool take_fields(struct cursor *c, struct spy__wire_view *view, size_t co
     return true;
 }
 
+static bool take_words(struct cursor *c, uint64_t *x, uint64_t *y)
+{
+    return take_u64(c, x) && take_u64(c, y);
+}
+
 static bool take_extras(struct cursor *c, struct spy__record *record, unsigned flags)
 {
-    uint64_t slot;
-    if ((flags & SPY__WIRE_TIME) && !take_u64(c, &record->time_ns)) {
-        return false;
-    }
-    if ((flags & SPY__WIRE_SPAN) &&
-        !(take_u64(c, &record->duration_ns) && take_u64(c, &record->parent_id))) {
-        return false;
-    }
-    if (flags & SPY__WIRE_ID) {
-        if (!take_u64(c, &record->id.run) || !take_u64(c, &slot) || slot > UINT32_MAX) {
-            return false;
-        }
-        record->id.slot = (uint32_t)slot;
-    }
-    return true;
+    uint64_t slot = 0, rest;
+    bool good =
+        (!(flags & SPY__WIRE_TIME) || take_words(c, &record->time_ns, &record->duration_ns)) &&
+        (!(flags & SPY__WIRE_PARENT) || take_words(c, &record->parent_id, &rest)) &&
+        (!(flags & SPY__WIRE_ID) || take_words(c, &record->id.run, &slot)) &&
+        (!(flags & SPY__WIRE_EVENT) || take_words(c, &record->event_hi, &record->event_lo));
+    record->id.slot = (uint32_t)slot;
+    return good && slot <= UINT32_MAX;
 }
 
 static bool take_context(struct cursor *c, struct spy__record *record, size_t n)
@@ -316,49 +312,45 @@ int spy__wire_read(struct spy__wire_view *ret, const void *bytes, size_t n)
 
 // ---- the check
 
+// A part that went in by its own sum.
+static bool mix_blob(struct spy__wire_put *sum, struct cursor *c, size_t n)
+{
+    const unsigned char *s;
+    if (n == 0) {
+        return true;
+    }
+    if (!take(c, n, &s)) {
+        return false;
+    }
+    spy__wire_mix(sum, spy__wire_pair(spy__wire_sum_of(s, n), n));
+    return true;
+}
+
+static bool mix_text(struct spy__wire_put *sum, struct cursor *c, size_t n)
+{
+    const unsigned char *s;
+    if (!take(c, n, &s)) {
+        return false;
+    }
+    spy__wire_mix_text(sum, s, n);
+    return true;
+}
+
 // Goes over the parts as spy__wire_put_record() and a log call write them.
 static bool mix_parts(struct spy__wire_put *sum, struct cursor *c,
                       const struct spy__wire_head *head)
 {
-    const unsigned char *s;
-    uint64_t x = 0, y = 0;
-    if (head->flags & SPY__WIRE_TIME) {
-        if (!take_u64(c, &x)) {
-            return false;
-        }
-        spy__wire_mix(sum, x, 0);
-    }
-    for (unsigned flag = SPY__WIRE_SPAN; flag <= SPY__WIRE_ID; flag <<= 1) {
+    for (unsigned flag = SPY__WIRE_TIME; flag <= SPY__WIRE_EVENT; flag <<= 1) {
+        const unsigned char *s;
         if (head->flags & flag) {
-            if (!take_u64(c, &x) || !take_u64(c, &y)) {
+            if (!take(c, 16, &s)) {
                 return false;
             }
-            spy__wire_mix(sum, x, y);
+            spy__wire_mix(sum, spy__wire_load(s));
         }
     }
-    if (head->context_bytes) {
-        if (!take(c, head->context_bytes, &s)) {
-            return false;
-        }
-        spy__wire_mix(sum, spy__wire_sum_of(s, head->context_bytes), head->context_bytes);
-    }
-    if (!take(c, head->event_bytes, &s)) {
-        return false;
-    }
-    spy__wire_mix_bytes(sum, s, head->event_bytes);
-    if (head->module_bytes) {
-        if (!take(c, head->module_bytes, &s)) {
-            return false;
-        }
-        spy__wire_mix_bytes(sum, s, head->module_bytes);
-    }
-    if (head->bound_bytes) {
-        if (!take(c, head->bound_bytes, &s)) {
-            return false;
-        }
-        spy__wire_mix(sum, spy__wire_sum_of(s, head->bound_bytes), head->bound_bytes);
-    }
-    return true;
+    return mix_blob(sum, c, head->context_bytes) && mix_text(sum, c, head->event_bytes) &&
+           mix_text(sum, c, head->module_bytes) && mix_blob(sum, c, head->bound_bytes);
 }
 
 static bool mix_field(struct spy__wire_put *sum, struct cursor *c)
@@ -371,13 +363,13 @@ static bool mix_field(struct spy__wire_put *sum, struct cursor *c)
         return false;
     }
     memcpy(&word, at, 8);
-    spy__wire_mix_bytes(sum, (const unsigned char *)field.key, key_bytes);
+    spy__wire_mix_text(sum, (const unsigned char *)field.key, key_bytes);
     if (field.type >= SPY_FIELD_STR) {
         size_t n = word >> 32;
         spy__wire_mix_bytes(sum, c->at - n, n);
-        spy__wire_mix(sum, word, 0);
+        spy__wire_mix(sum, spy__wire_pair(word, 0));
     } else {
-        spy__wire_mix(sum, word, spy__wire_load8(at + 8));
+        spy__wire_mix(sum, spy__wire_load(at));
     }
     return true;
 }
@@ -390,7 +382,7 @@ bool spy__wire_intact(const void *bytes, size_t n, uint64_t seed)
     }
     struct cursor c = { bytes, bytes, (const unsigned char *)bytes + head.bytes };
     c.at += sizeof(head);
-    struct spy__wire_put sum = { .a = seed };
+    struct spy__wire_put sum = { .a = spy__wire_pair(seed, 0) };
     if (!mix_parts(&sum, &c, &head)) {
         return false;
     }
@@ -409,6 +401,7 @@ bool spy__wire_intact(const void *bytes, size_t n, uint64_t seed)
             return false;
         }
     }
-    spy__wire_mix_head(&sum, &head);
+    struct spy__wire_words words = spy__wire_words(&head);
+    spy__wire_mix_head(&sum, &words);
     return spy__wire_sum(&sum) == head.check;
 }

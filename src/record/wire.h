@@ -2,8 +2,8 @@
 // journal. All numbers are the machine's own; whoever keeps a file of them notes its byte order.
 //
 //     head       struct spy__wire_head
-//     extras     by its flags: TIME u64 ns | SPAN u64 duration_ns, u64 parent_id | ID u64 run,
-//                u64 slot
+//     extras     two u64 for each of these flags: TIME time_ns, duration_ns | PARENT parent_id, 0 |
+//                ID run, slot | EVENT event_hi, event_lo
 //     context    context_bytes: u64 trace_hi, u64 trace_lo, correlation id and its NUL; or nothing
 //     event      event_bytes, with its NUL
 //     module     module_bytes, with its NUL; or nothing
@@ -32,11 +32,12 @@
 
 enum {
     SPY__WIRE_TIME = 1, // time_ns was given; else it follows from ticks
-    SPY__WIRE_SPAN = 2,
+    SPY__WIRE_PARENT = 2,
     SPY__WIRE_ID = 4,
-    SPY__WIRE_RECOVERED = 8,
-    SPY__WIRE_ROOT = 16,
-    SPY__WIRE_FLAGS = 31,
+    SPY__WIRE_EVENT = 8,
+    SPY__WIRE_RECOVERED = 16,
+    SPY__WIRE_ROOT = 32,
+    SPY__WIRE_FLAGS = 63,
 };
 
 // Copies may write so far past what they copy.

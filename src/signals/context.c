@@ -20,43 +20,21 @@
 #include "metrics/dropped.h"
 #include "record/mask.h"
 #include "record/record.h"
+#include "record/wire_put.h"
 #include "signals/context.h"
 #include "spyglass/trace.h"
-
-// Bound fields, with their keys and strings behind them in the same allocation. Immutable once
-// published.
-struct spy__bound {
-    unsigned refs; // atomic
-    unsigned count;
-    struct spy_field fields[];
-};
 
 // The longest header that is looked at: no list that may be passed on is longer.
 #define INCOMING_BYTES_MAX (64u << 10)
 
 // The lists of a request, each with a NUL behind it. Immutable.
-struct carried {
+struct spy__carried {
     unsigned refs; // atomic
     size_t tracestate_len, baggage_len;
     char text[]; // the tracestate, then the baggage
 };
 
-struct spy_context {
-    unsigned refs; // atomic; all below is const after new
-    bool sampled, random, deferred;
-    uint64_t trace_hi, trace_lo;
-    uint64_t span_id;
-    struct spy__bound *bound; // a reference, or NULL
-    struct carried *carried;  // a reference, or NULL where there is nothing to pass on
-    struct spy_trace *trace;  // a reference, or NULL: the timeline that its spans go to
-    char correlation_id[SPY_CORRELATION_MAX + 1];
-};
-
-static __thread struct {
-    struct spy_context *ctx;  // a reference, or NULL
-    struct spy__bound *bound; // a reference, or NULL
-    uint64_t span_id;
-} current;
+__thread struct spy__current spy__current __attribute__((tls_model("initial-exec")));
 
 static struct spy__bound *bound_ref(struct spy__bound *bound)
 {
@@ -73,7 +51,7 @@ static void bound_unref(struct spy__bound *bound)
     }
 }
 
-static struct carried *carried_ref(struct carried *carried)
+static struct spy__carried *carried_ref(struct spy__carried *carried)
 {
     if (carried) {
         __atomic_fetch_add(&carried->refs, 1, __ATOMIC_RELAXED);
@@ -81,7 +59,7 @@ static struct carried *carried_ref(struct carried *carried)
     return carried;
 }
 
-static void carried_unref(struct carried *carried)
+static void carried_unref(struct spy__carried *carried)
 {
     if (carried && __atomic_fetch_sub(&carried->refs, 1, __ATOMIC_ACQ_REL) == 1) {
         free(carried);
@@ -114,19 +92,19 @@ static struct spy_context *copy_current(void)
         spy__dropped(SPY__SIGNAL_CONTEXT, SPY__DROP_MEMORY, 1);
         return NULL;
     }
-    memcpy(copy, current.ctx, sizeof(*copy));
+    memcpy(copy, spy__current.ctx, sizeof(*copy));
     copy->refs = 1;
-    copy->bound = bound_ref(current.bound);
+    copy->bound = bound_ref(spy__current.bound);
     (void)carried_ref(copy->carried);
     (void)spy_trace_hold(copy->trace);
-    copy->span_id = current.span_id;
+    copy->span_id = spy__current.span_id;
     return copy;
 }
 
 struct spy_context *spy_context_capture(void)
 {
-    struct spy_context *ctx = current.ctx;
-    if (!ctx || (ctx->bound == current.bound && ctx->span_id == current.span_id)) {
+    struct spy_context *ctx = spy__current.ctx;
+    if (!ctx || (ctx->bound == spy__current.bound && ctx->span_id == spy__current.span_id)) {
         return context_ref(ctx);
     }
     return copy_current();
@@ -134,29 +112,29 @@ struct spy_context *spy_context_capture(void)
 
 bool spy__context_feed(struct spy_trace *trace)
 {
-    struct spy_context *copy = current.ctx ? copy_current() : NULL;
+    struct spy_context *copy = spy__current.ctx ? copy_current() : NULL;
     if (!copy) {
         return false;
     }
     spy_trace_release(copy->trace);
     copy->trace = spy_trace_hold(trace);
-    spy_context_release(current.ctx);
-    current.ctx = copy;
+    spy_context_release(spy__current.ctx);
+    spy__current.ctx = copy;
     return true;
 }
 
 struct spy_trace *spy__context_fed(void)
 {
-    return current.ctx ? current.ctx->trace : NULL;
+    return spy__current.ctx ? spy__current.ctx->trace : NULL;
 }
 
 // Makes ctx, whose reference is taken, the thread's context.
 static struct spy_context_scope switch_to(struct spy_context *ctx)
 {
-    struct spy_context_scope scope = { current.ctx, current.bound, current.span_id };
-    current.ctx = ctx;
-    current.bound = ctx ? bound_ref(ctx->bound) : NULL;
-    current.span_id = ctx ? ctx->span_id : 0;
+    struct spy_context_scope scope = { spy__current.ctx, spy__current.bound, spy__current.span_id };
+    spy__current.ctx = ctx;
+    spy__current.bound = ctx ? bound_ref(ctx->bound) : NULL;
+    spy__current.span_id = ctx ? ctx->span_id : 0;
     return scope;
 }
 
@@ -167,11 +145,11 @@ struct spy_context_scope spy_context_attach(struct spy_context *ctx)
 
 void spy_context_detach(struct spy_context_scope scope)
 {
-    struct spy_context *ctx = current.ctx;
-    struct spy__bound *bound = current.bound;
-    current.ctx = scope.previous;
-    current.bound = scope.previous_bound;
-    current.span_id = scope.previous_span;
+    struct spy_context *ctx = spy__current.ctx;
+    struct spy__bound *bound = spy__current.bound;
+    spy__current.ctx = scope.previous;
+    spy__current.bound = scope.previous_bound;
+    spy__current.span_id = scope.previous_span;
     bound_unref(bound);
     spy_context_release(ctx);
 }
@@ -185,13 +163,13 @@ static size_t list_bytes(const char *list)
 
 // NULL: nothing to pass on, or no memory. The tracestate belongs to the traceparent and goes with
 // it.
-static struct carried *carry(const char *tracestate, const char *baggage)
+static struct spy__carried *carry(const char *tracestate, const char *baggage)
 {
     size_t tracestate_bytes = list_bytes(tracestate), baggage_bytes = list_bytes(baggage);
     if (tracestate_bytes + baggage_bytes == 0) {
         return NULL;
     }
-    struct carried *carried = malloc(sizeof(*carried) + tracestate_bytes + baggage_bytes + 2);
+    struct spy__carried *carried = malloc(sizeof(*carried) + tracestate_bytes + baggage_bytes + 2);
     if (!carried) {
         spy__dropped(SPY__SIGNAL_CONTEXT, SPY__DROP_MEMORY, 1);
         return NULL;
@@ -232,9 +210,9 @@ struct spy_context_scope spy_context_continue(const struct spy_incoming *incomin
     ctx->trace = NULL;
     const char *correlation_id = incoming->correlation_id;
     if (correlation_id && spy__correlation_valid(correlation_id)) {
-        memcpy(ctx->correlation_id, correlation_id, strlen(correlation_id) + 1);
+        memcpy(ctx->ids.correlation_id, correlation_id, strlen(correlation_id) + 1);
     } else {
-        spy__uuid_v4(ctx->correlation_id);
+        spy__uuid_v4(ctx->ids.correlation_id);
     }
     struct spy__traceparent parent;
     bool w3c = read_header(&parent, incoming->traceparent, spy__traceparent_parse);
@@ -247,8 +225,11 @@ struct spy_context_scope spy_context_continue(const struct spy_incoming *incomin
                                             .random = true,
                                             .deferred = true };
     }
-    ctx->trace_hi = parent.trace_hi;
-    ctx->trace_lo = parent.trace_lo;
+    ctx->ids.trace_hi = parent.trace_hi;
+    ctx->ids.trace_lo = parent.trace_lo;
+    ctx->ids_bytes =
+        (uint32_t)(offsetof(struct spy__ids, correlation_id) + strlen(ctx->ids.correlation_id) + 1);
+    ctx->ids_sum = spy__wire_sum_of(&ctx->ids, ctx->ids_bytes);
     ctx->span_id = parent.parent_id;
     ctx->sampled = parent.sampled;
     ctx->random = parent.random;
@@ -265,41 +246,41 @@ struct spy_context_scope spy_context_begin(const char *correlation_id, const cha
 
 struct spy__context_view spy__context_view(void)
 {
-    const struct spy_context *ctx = current.ctx;
-    struct spy__context_view view = { .correlation_id = "", .span_id = current.span_id };
+    const struct spy_context *ctx = spy__current.ctx;
+    struct spy__context_view view = { .correlation_id = "", .span_id = spy__current.span_id };
     if (ctx) {
-        view.correlation_id = ctx->correlation_id;
-        view.trace_hi = ctx->trace_hi;
-        view.trace_lo = ctx->trace_lo;
+        view.correlation_id = ctx->ids.correlation_id;
+        view.trace_hi = ctx->ids.trace_hi;
+        view.trace_lo = ctx->ids.trace_lo;
     }
-    if (current.bound) {
-        view.bound = current.bound->fields;
-        view.bound_count = current.bound->count;
+    if (spy__current.bound) {
+        view.bound = spy__current.bound->fields;
+        view.bound_count = spy__current.bound->count;
     }
     return view;
 }
 
 uint64_t spy__context_span(void)
 {
-    return current.span_id;
+    return spy__current.span_id;
 }
 
 void spy__context_set_span(uint64_t span_id)
 {
-    current.span_id = span_id;
+    spy__current.span_id = span_id;
 }
 
 const char *spy_correlation_id(void)
 {
-    return current.ctx ? current.ctx->correlation_id : "";
+    return spy__current.ctx ? spy__current.ctx->ids.correlation_id : "";
 }
 
 void spy_trace_id(char ret[SPY_TRACE_ID_LEN + 1])
 {
     ret[0] = '\0';
-    if (current.ctx) {
-        spy__hex_u64(ret, current.ctx->trace_hi);
-        spy__hex_u64(ret + 16, current.ctx->trace_lo);
+    if (spy__current.ctx) {
+        spy__hex_u64(ret, spy__current.ctx->ids.trace_hi);
+        spy__hex_u64(ret + 16, spy__current.ctx->ids.trace_lo);
         ret[SPY_TRACE_ID_LEN] = '\0';
     }
 }
@@ -307,22 +288,22 @@ void spy_trace_id(char ret[SPY_TRACE_ID_LEN + 1])
 void spy_span_id(char ret[SPY_SPAN_ID_LEN + 1])
 {
     ret[0] = '\0';
-    if (current.span_id != 0) {
-        spy__hex_u64(ret, current.span_id);
+    if (spy__current.span_id != 0) {
+        spy__hex_u64(ret, spy__current.span_id);
         ret[SPY_SPAN_ID_LEN] = '\0';
     }
 }
 
 bool spy__context_trace(struct spy__traceparent *ret)
 {
-    const struct spy_context *ctx = current.ctx;
+    const struct spy_context *ctx = spy__current.ctx;
     if (!ctx) {
         return false;
     }
     *ret = (struct spy__traceparent){
-        .trace_hi = ctx->trace_hi,
-        .trace_lo = ctx->trace_lo,
-        .parent_id = current.span_id ? current.span_id : spy__random_id(),
+        .trace_hi = ctx->ids.trace_hi,
+        .trace_lo = ctx->ids.trace_lo,
+        .parent_id = spy__current.span_id ? spy__current.span_id : spy__random_id(),
         .sampled = ctx->sampled,
         .random = ctx->random,
         .deferred = ctx->deferred,
@@ -332,12 +313,12 @@ bool spy__context_trace(struct spy__traceparent *ret)
 
 const char *spy_tracestate(void)
 {
-    return current.ctx && current.ctx->carried ? current.ctx->carried->text : "";
+    return spy__current.ctx && spy__current.ctx->carried ? spy__current.ctx->carried->text : "";
 }
 
 const char *spy_baggage(void)
 {
-    const struct carried *carried = current.ctx ? current.ctx->carried : NULL;
+    const struct spy__carried *carried = spy__current.ctx ? spy__current.ctx->carried : NULL;
     return carried ? carried->text + carried->tracestate_len + 1 : "";
 }
 
@@ -362,11 +343,24 @@ static void place(struct spy__bound *bound, const struct spy_field *field, char 
     }
 }
 
+// Makes the wire form, in max bytes and slack.
+static void encode(struct spy__bound *bound, unsigned char *wire, size_t max)
+{
+    struct spy__wire_put put = { .start = wire, .at = wire, .end = wire + max };
+    for (unsigned i = 0; i < bound->count; i++) {
+        spy__wire_put_field(&put, &bound->fields[i]);
+    }
+    bound->wire = wire;
+    bound->wire_bytes = (uint32_t)(put.at - wire);
+    bound->wire_sum = spy__wire_sum_of(wire, bound->wire_bytes);
+}
+
 // The thread's bound fields without `key`, and with `added` at the end where it is not NULL. NULL:
 // nothing left, or no memory.
 static struct spy__bound *bound_copy(const char *key, const struct spy_field *added)
 {
-    const struct spy__bound *old = current.bound;
+    const struct spy__bound *old = spy__current.bound;
+    struct spy__bound *bound;
     size_t count = added ? 1 : 0, bytes = added ? strlen(added->key) + 1 + string_bytes(added) : 0;
     for (size_t i = 0; old && i < old->count; i++) {
         if (strcmp(old->fields[i].key, key) != 0) {
@@ -381,7 +375,8 @@ static struct spy__bound *bound_copy(const char *key, const struct spy_field *ad
         spy__dropped(SPY__SIGNAL_CONTEXT, SPY__DROP_FIELDS, 1);
         return NULL;
     }
-    struct spy__bound *bound = malloc(sizeof(*bound) + count * sizeof(bound->fields[0]) + bytes);
+    const size_t fields_bytes = count * sizeof(bound->fields[0]), wire_max = count * 16 + bytes;
+    bound = malloc(sizeof(*bound) + fields_bytes + bytes + wire_max + SPY__WIRE_SLACK);
     if (!bound) {
         spy__dropped(SPY__SIGNAL_CONTEXT, SPY__DROP_MEMORY, 1);
         return NULL;
@@ -397,6 +392,7 @@ static struct spy__bound *bound_copy(const char *key, const struct spy_field *ad
     if (added) {
         place(bound, added, &text);
     }
+    encode(bound, (unsigned char *)text, wire_max);
     return bound;
 }
 
@@ -408,7 +404,7 @@ static bool can_bind(const struct spy_field *field)
 
 void spy_bind(struct spy_field field)
 {
-    if (!current.ctx || field.type == SPY_FIELD_NONE) {
+    if (!spy__current.ctx || field.type == SPY_FIELD_NONE) {
         return;
     }
     if (!can_bind(&field)) {
@@ -422,22 +418,22 @@ void spy_bind(struct spy_field field)
     }
     struct spy__bound *bound = bound_copy(field.key, &field);
     if (bound) {
-        bound_unref(current.bound);
-        current.bound = bound;
+        bound_unref(spy__current.bound);
+        spy__current.bound = bound;
     }
 }
 
 void spy_unbind(const char *key)
 {
-    const struct spy__bound *old = current.bound;
+    const struct spy__bound *old = spy__current.bound;
     for (size_t i = 0; key && old && i < old->count; i++) {
         if (strcmp(old->fields[i].key, key) != 0) {
             continue;
         }
         struct spy__bound *bound = bound_copy(key, NULL);
         if (bound || old->count == 1) {
-            bound_unref(current.bound);
-            current.bound = bound;
+            bound_unref(spy__current.bound);
+            spy__current.bound = bound;
         }
         return;
     }

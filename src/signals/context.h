@@ -7,7 +7,45 @@
 #include <stdint.h>
 
 #include "base/ids.h"
+#include "record/wire.h"
 #include "spyglass/context.h"
+
+// The ids of a context, as a record's bytes have them.
+struct spy__ids {
+    uint64_t trace_hi, trace_lo;
+    char correlation_id[SPY_CORRELATION_MAX + 1];
+};
+
+struct spy_context {
+    unsigned refs; // atomic; all below is const after new
+    bool sampled, random, deferred;
+    uint32_t ids_bytes; // with the id's NUL
+    uint64_t ids_sum;
+    struct spy__ids ids;
+    uint64_t span_id;
+    struct spy__bound *bound;     // a reference, or NULL
+    struct spy__carried *carried; // a reference, or NULL where there is nothing to pass on
+    struct spy_trace *trace;      // a reference, or NULL: the timeline that its spans go to
+};
+
+// Bound fields, with their keys and strings, and their wire form, behind them in the same
+// allocation. Immutable once published.
+struct spy__bound {
+    unsigned refs; // atomic
+    uint32_t count;
+    uint32_t wire_bytes;
+    uint64_t wire_sum;
+    const unsigned char *wire; // SPY__WIRE_SLACK bytes more can be read
+    struct spy_field fields[];
+};
+
+// The thread's context.
+struct spy__current {
+    struct spy_context *ctx;  // a reference, or NULL
+    struct spy__bound *bound; // a reference, or NULL
+    uint64_t span_id;
+};
+extern __thread struct spy__current spy__current __attribute__((tls_model("initial-exec")));
 
 // Borrows from the thread's context: valid until the thread changes it.
 struct spy__context_view {

@@ -1,18 +1,16 @@
-// A log call becomes a record: the context's ids and bound fields are added, secrets masked,
-// lengths kept in bounds; then the pump takes it.
+// A log call becomes a record, written straight into its thread's ring: the ids and bound fields of
+// the context, in wire form already, then the fields of the call. Secrets are masked, and fields of
+// the same name resolved, by whoever reads it.
 
 #include "spyglass/log.h"
 
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/utf8.h"
 #include "metrics/dropped.h"
-#include "record/mask.h"
-#include "record/pump.h"
-#include "record/rings.h"
+#include "record/rings_push.h"
 #include "signals/context.h"
 #include "signals/log.h"
+#include "signals/push.h"
 #include "spyglass/metrics.h"
 
 int spy__log_level = SPY_LEVEL_INFO; // atomic, relaxed: a change is seen soon
@@ -100,19 +98,14 @@ static void gather(struct gathered *all, const struct spy_field *field)
     }
     to = to ? to : &all->fields[all->count++];
     *to = *field;
-    if (spy__is_secret(field)) {
-        *to = spy_str(field->key, SPY__REDACTED);
-    } else if (field->type == SPY_FIELD_STR && field->len > SPY__FIELD_STR_MAX) {
-        to->len = spy__utf8_cut(field->value.s, field->len, SPY__FIELD_STR_MAX);
-    }
 }
 
-void spy__log(enum spy_level level, const char *module, const char *event,
-              const struct spy_field *fields, size_t n)
+// Makes a plain record of it, and pushes that: where there is no ring yet, no room, too many fields,
+// or no pump.
+static __attribute__((noinline)) void log_slowly(enum spy_level level, const char *module,
+                                                 const char *event, const struct spy_field *fields,
+                                                 size_t n)
 {
-    if (level < SPY_LEVEL_DEBUG || level > SPY_LEVEL_ERROR) {
-        return;
-    }
     struct spy__context_view context = spy__context_view();
     struct gathered all; // its fields past `count` stay unset: 1.2 KiB not worth clearing
     all.count = context.bound_count;
@@ -128,19 +121,78 @@ void spy__log(enum spy_level level, const char *module, const char *event,
     }
     struct spy__record record = {
         .level = level,
-        .time_ns = spy__realtime_ns(),
         .correlation_id = context.correlation_id,
         .trace_hi = context.trace_hi,
         .trace_lo = context.trace_lo,
         .span_id = context.span_id,
-        .event = event ? event : "",
+        .event = event,
         .module = module,
         .fields = all.fields,
         .field_count = all.count,
     };
-    enum spy__push push = spy__rings_push(&record);
-    if (push == SPY__PUSH_STOPPED ||
-        (push == SPY__PUSH_CHILD && !spy__pump_write_direct(&record))) {
-        spy__log_lost(SPY__LOSS_STOPPED, SPY__KIND_LOG, 1);
+    spy__push(&record);
+}
+
+// The context's parts, which are in wire form already.
+static inline void put_ids(struct spy__wire_put *put, struct spy__wire_head *head)
+{
+    const struct spy_context *ctx = spy__current.ctx;
+    if (ctx) {
+        head->context_bytes = (uint16_t)ctx->ids_bytes;
+        spy__wire_put_blob(put, &ctx->ids, ctx->ids_bytes, ctx->ids_sum);
+    }
+}
+
+static inline void put_bound(struct spy__wire_put *put, struct spy__wire_head *head)
+{
+    const struct spy__bound *bound = spy__current.bound;
+    if (bound) {
+        head->bound_bytes = bound->wire_bytes;
+        head->field_count = (uint16_t)bound->count;
+        spy__wire_put_blob(put, bound->wire, bound->wire_bytes, bound->wire_sum);
+    }
+}
+
+// A call that adds up to more fields than a record holds goes the slow road, which counts them.
+static inline bool too_many(size_t n)
+{
+    const struct spy__bound *bound = spy__current.bound;
+    return n + (bound ? bound->count : 0) > SPY_FIELDS_MAX;
+}
+
+void spy__log(enum spy_level level, const char *module, const char *event,
+              const struct spy_field *fields, size_t n)
+{
+    struct spy__producer *p = &spy__producer;
+    struct spy__wire_put put;
+    struct spy__wire_head head = { .kind = SPY__KIND_LOG, .level = (uint8_t)level };
+    if (SPY__UNLIKELY(level < SPY_LEVEL_DEBUG || level > SPY_LEVEL_ERROR)) {
+        return;
+    }
+    event = event ? event : "";
+    if (SPY__UNLIKELY(too_many(n)) || SPY__UNLIKELY(!spy__rings_begin(p, &put, &head))) {
+        log_slowly(level, module, event, fields, n);
+        return;
+    }
+    unsigned bad = 0;
+    head.span_id = spy__current.span_id;
+    put_ids(&put, &head);
+    head.event_bytes = (uint32_t)spy__wire_put_text(&put, event);
+    if (module) {
+        head.module_bytes = (uint32_t)spy__wire_put_text(&put, module);
+    }
+    put_bound(&put, &head);
+    for (size_t i = 0; i < n; i++) {
+        if (SPY__LIKELY(spy__wire_is_field(&fields[i]))) {
+            spy__wire_put_field(&put, &fields[i]);
+            head.field_count++;
+        } else {
+            bad += fields[i].type != SPY_FIELD_NONE; // that is left out on purpose
+        }
+    }
+    if (SPY__UNLIKELY(!spy__rings_end(p, &put, &head))) {
+        log_slowly(level, module, event, fields, n);
+    } else if (SPY__UNLIKELY(bad)) {
+        spy__dropped(SPY__SIGNAL_LOG, SPY__DROP_FIELDS, bad);
     }
 }

@@ -34,7 +34,9 @@ static struct spy__record sample(const struct spy_field *fields, size_t n)
                                  .event = "agent",
                                  .module = "pipeline",
                                  .fields = fields,
-                                 .field_count = n };
+                                 .field_count = n,
+                                 .event_hi = 4,
+                                 .event_lo = 5 };
 }
 
 static size_t sample_fields(struct spy_field fields[8])
@@ -90,6 +92,7 @@ static void there_and_back(void **state)
     assert_true(r->root);
     assert_true(r->id.run == 0xabcdef01 && r->id.slot == 63 && r->id.sequence == 77);
     assert_true(r->time_ns == record.time_ns && r->duration_ns == 1234 && r->parent_id == 0x11);
+    assert_true(r->event_hi == 4 && r->event_lo == 5);
     assert_string_equal(r->correlation_id, record.correlation_id);
     assert_true(r->trace_hi == 1 && r->trace_lo == 2 && r->span_id == 3);
     assert_string_equal(r->event, "agent");
@@ -156,7 +159,7 @@ static void every_byte_counts(void **state)
     for (size_t i = 0; i < end; i++) {
         for (int bit = 0; bit < 8; bit++) {
             bytes[i] ^= (unsigned char)(1 << bit);
-            bool padding = i > 0 && bytes[i] == 1 << bit; // before the addresses, zero
+            bool padding = bytes[i] == 1 << bit; // before the addresses, and of an extra: zeros
             struct spy__wire_view view;
             (void)spy__wire_read(&view, bytes, n); // must not fall over
             if (spy__wire_intact(bytes, n, 0)) {
