@@ -24,6 +24,8 @@ struct config {
     char *environment;      // SENTRY_ENVIRONMENT; "development"
     char *release;          // SENTRY_RELEASE; this version
     char *log_format;       // auto, json, console, logfmt
+    char *redact;           // more words that name a secret, or ""
+    char *log_repeats_max;  // a number, or "off"
     char *log_level;        // debug, info, warn, error
     char *resource_disk;    // "/"
     char *prometheus_url;   // SPY_PROMETHEUS_URL; "http://127.0.0.1:9090"

@@ -93,6 +93,34 @@ const char *config_check_log_level(const char *value)
                : "is not debug, info, warn or error";
 }
 
+const char *config_check_redact(const char *value)
+{
+    static const char between[] = ", \t";
+    size_t words = 0;
+
+    for (const char *word = value + strspn(value, between); *word; word += strspn(word, between)) {
+        size_t len = strcspn(word, between);
+
+        if (strspn(word, "_-.") >= len || len > 63 || ++words > 32) {
+            return "is not at most 32 words of 1 to 63 letters and digits, with commas between "
+                   "them";
+        }
+        word += len;
+    }
+    return NULL;
+}
+
+const char *config_check_repeats(const char *value)
+{
+    char *end;
+    unsigned long lines = strtoul(value, &end, 10);
+
+    return strcmp(value, "off") == 0 ||
+                   (*value >= '0' && *value <= '9' && !*end && lines >= 1 && lines <= 1000000)
+               ? NULL
+               : "is not off or a number between 1 and 1000000";
+}
+
 const char *config_check_fallback(const char *value)
 {
     return strcmp(value, "offline") == 0 || strcmp(value, "none") == 0 ? NULL

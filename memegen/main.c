@@ -100,6 +100,10 @@ static int start_spyglass(const struct service *service, const struct config *co
         .admin_token = config->admin_token[0] ? config->admin_token : NULL,
         .log_format = log_format(config->log_format),
         .log_level = log_level(config->log_level),
+        .redact = config->redact,
+        .log_repeats_max = strcmp(config->log_repeats_max, "off") == 0
+                               ? SPY_REPEATS_UNLIMITED
+                               : (unsigned)strtoul(config->log_repeats_max, NULL, 10),
         .full_wait_ms = (unsigned)config->full_wait_ms,
         .resource_period_s = (unsigned)config->resource_period_s,
         .resource_disk = config->resource_disk,

@@ -12,12 +12,15 @@
 
 #include "base/utf8.h"
 #include "encode/log_style.h"
+#include "record/mask_words.h"
 
 #define FULL_WAIT_MS_DEFAULT 100u
 #define TRACE_SLOW_MS_DEFAULT 5000u
 #define FULL_WAIT_MS_MAX 60000u
 #define RESOURCE_PERIOD_S_MAX 3600u
 #define LOG_FILES_DEFAULT 5u
+#define LOG_REPEATS_DEFAULT 100u
+#define LOG_REPEATS_MAX 1000000u
 
 static __thread char start_error[512];
 
@@ -106,19 +109,54 @@ static int find_log_format(struct spy__settings *s, enum spy_log_format option)
     return err;
 }
 
+// Reads a whole number of 1 to most; false where the text is anything else.
+static bool read_number(unsigned *ret, const char *text, unsigned long most)
+{
+    char *end;
+    unsigned long v = strtoul(text, &end, 10);
+    if (*end || text[0] < '0' || text[0] > '9' || v == 0 || v > most) {
+        return false;
+    }
+    *ret = (unsigned)v;
+    return true;
+}
+
+static int find_redact(struct spy__settings *s, const char *option)
+{
+    struct spy__mask_words words;
+    s->redact = or_null(option) ? option : or_null(getenv("SPY_REDACT"));
+    return spy__mask_words_parse(&words, s->redact) == 0
+               ? 0
+               : spy__settings_refuse(
+                     -EINVAL,
+                     "%s is \"%.100s\": it must be at most %d words of 1 to %d letters and digits, "
+                     "with commas between them",
+                     or_null(option) ? "redact" : "SPY_REDACT", s->redact, SPY__MASK_WORDS_MAX,
+                     SPY__MASK_WORD_BYTES_MAX);
+}
+
+static int find_log_repeats(struct spy__settings *s, unsigned option)
+{
+    const char *value = option ? NULL : or_null(getenv("SPY_LOG_REPEATS_MAX"));
+    s->log_repeats_max = option ? option : LOG_REPEATS_DEFAULT;
+    if (value && strcmp(value, "off") == 0) {
+        s->log_repeats_max = SPY_REPEATS_UNLIMITED;
+    } else if (value && !read_number(&s->log_repeats_max, value, LOG_REPEATS_MAX)) {
+        return spy__settings_refuse(-EINVAL,
+                                    "SPY_LOG_REPEATS_MAX is \"%.100s\": it must be 1 to %u, or off",
+                                    value, LOG_REPEATS_MAX);
+    }
+    return 0;
+}
+
 static int find_full_wait(struct spy__settings *s, unsigned option)
 {
     const char *value = getenv("SPY_FULL_WAIT_MS");
     s->full_wait_ms = option ? option : FULL_WAIT_MS_DEFAULT;
-    if (option == 0 && value && value[0]) {
-        char *end;
-        unsigned long ms = strtoul(value, &end, 10);
-        if (*end || value[0] < '0' || value[0] > '9' || ms == 0 || ms > FULL_WAIT_MS_MAX) {
-            return spy__settings_refuse(-EINVAL,
-                                        "SPY_FULL_WAIT_MS is \"%.100s\": it must be 1 to %u", value,
-                                        FULL_WAIT_MS_MAX);
-        }
-        s->full_wait_ms = (unsigned)ms;
+    if (option == 0 && value && value[0] &&
+        !read_number(&s->full_wait_ms, value, FULL_WAIT_MS_MAX)) {
+        return spy__settings_refuse(-EINVAL, "SPY_FULL_WAIT_MS is \"%.100s\": it must be 1 to %u",
+                                    value, FULL_WAIT_MS_MAX);
     }
     return option <= FULL_WAIT_MS_MAX
                ? 0
@@ -264,6 +302,8 @@ int spy__settings_find(struct spy__settings *s, const struct spy_options *o)
     err = err ? err : find_log_format(s, o->log_format);
     err = err ? err : find_log_level(s, o->log_level);
     err = err ? err : find_full_wait(s, o->full_wait_ms);
+    err = err ? err : find_redact(s, o->redact);
+    err = err ? err : find_log_repeats(s, o->log_repeats_max);
     if (err == 0 && o->resource_period_s > RESOURCE_PERIOD_S_MAX) {
         err = spy__settings_refuse(-EINVAL, "resource_period_s is %u: it must be 1 to %u",
                                    o->resource_period_s, RESOURCE_PERIOD_S_MAX);

@@ -16,6 +16,8 @@ struct spy__settings {
     enum spy_log_format log_format; // not SPY_LOG_AUTO
     bool colour;
     enum spy_level log_level;
+    const char *redact;
+    unsigned log_repeats_max;
     unsigned full_wait_ms, resource_period_s, trace_slow_ms;
     double traces_sample_rate;
 };

@@ -162,6 +162,9 @@ static int start_pump(const struct spy__settings *s)
         .kept = spy__keep_flush,
         .written = spy__log_written,
         .lost = spy__log_lost,
+        .redact = s->redact,
+        .repeats_max = s->log_repeats_max,
+        .repeated = spy__log_repeated,
     };
     int why, err = spy__pump_start(&options, &why);
     all.state_dir_why = all.state_dir_why ? all.state_dir_why : why;
@@ -251,17 +254,17 @@ static int stop_all(unsigned timeout_ms)
 
 static void log_started(const struct spy__settings *s)
 {
-    spy_info("spyglass_started", spy_str("version", SPYGLASS_VERSION),
-             spy_str("release", s->release), spy_str("state_dir", s->state_dir),
-             spy_str("admin", s->admin), spy_str("admin_token", s->admin_token),
-             spy_str("log_output", spy__settings_output(s)),
-             s->sink.kind == SPY__SINK_FD ? spy_int("log_fd", s->sink.fd)
-                                          : spy_str("log_file", s->sink.file.path),
-             spy_str("log_format", spy__settings_format(s)),
-             spy_str("log_level", spy__level_name(s->log_level)),
-             spy_uint("full_wait_ms", s->full_wait_ms),
-             spy_uint("resource_period_s", s->resource_period_s),
-             spy_str("resource_disk", s->resource_period_s ? s->resource_disk : NULL));
+    spy_info(
+        "spyglass_started", spy_str("version", SPYGLASS_VERSION), spy_str("release", s->release),
+        spy_str("state_dir", s->state_dir), spy_str("admin", s->admin),
+        spy_str("admin_token", s->admin_token), spy_str("log_output", spy__settings_output(s)),
+        s->sink.kind == SPY__SINK_FD ? spy_int("log_fd", s->sink.fd)
+                                     : spy_str("log_file", s->sink.file.path),
+        spy_str("log_format", spy__settings_format(s)),
+        spy_str("log_level", spy__level_name(s->log_level)), spy_str("redact", s->redact),
+        spy_uint("log_repeats_max", s->log_repeats_max), spy_uint("full_wait_ms", s->full_wait_ms),
+        spy_uint("resource_period_s", s->resource_period_s),
+        spy_str("resource_disk", s->resource_period_s ? s->resource_disk : NULL));
 }
 
 static int start_all(const struct spy_options *opts)

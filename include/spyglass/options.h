@@ -45,6 +45,9 @@ enum spy_level {
     SPY_LEVEL_OFF, /**< as an option: no lines at all */
 };
 
+/** As log_repeats_max: equal lines are written however often they come. */
+#define SPY_REPEATS_UNLIMITED 0xffffffffu
+
 /**
  * Zero means the default everywhere. Strings are copied by spy_start(); service, environment and
  * release hold at most 128 bytes of UTF-8.
@@ -81,9 +84,17 @@ struct spy_options {
                                     renamed to log_file.1, that to log_file.2, …; default: no limit
                                   */
     unsigned
-        log_file_max_age_s;     /**< the same for a log file whose first line is so old; default: no
+        log_file_max_age_s; /**< the same for a log file whose first line is so old; default: no
                                     limit */
-    unsigned log_files_max;     /**< renamed log files that are kept, 1 to 1000; default: 5 */
+    unsigned log_files_max; /**< renamed log files that are kept, 1 to 1000; default: 5 */
+    const char
+        *redact; /**< more words that name a secret, with commas between them, at most 32 of at
+                           most 63 bytes: "iban, card_number" masks userIban and card-number too;
+                           default: SPY_REDACT, else none */
+    unsigned log_repeats_max;   /**< so many lines of one event, correlation id and equal fields are
+                                 written in a second; what comes beyond is counted, and said in one
+                                 line with `repeated`; default: SPY_LOG_REPEATS_MAX (a number, or
+                                 off), else 100 */
     const char *prometheus_url; /**< "http://HOST:PORT" of the Prometheus that the admin server's
                                    page draws from; default: SPY_PROMETHEUS_URL, else none */
     unsigned trace_slow_ms; /**< a request that takes so long is slow: its trace is kept; default:

@@ -140,10 +140,11 @@ static void go_round(struct spy__run *run)
             pthread_cond_broadcast(&pump.moved);
         }
         if (most == 0 && last) {
+            (void)spy__round_last(run);
             return;
         }
         period_ms = next_period(period_ms, most);
-        idle_periods = most > 0 ? 0 : idle_periods + 1;
+        idle_periods = most > 0 || spy__repeats_waiting(run->repeats) ? 0 : idle_periods + 1;
         if (pump.asked == pump.settled && !pump.stopping) {
             wait_for_work(period_ms, idle_periods);
         }
@@ -153,7 +154,7 @@ static void go_round(struct spy__run *run)
 static void free_run(struct spy__run *run)
 {
     spy__drain_done(&run->drain);
-    spy__masker_free(run->masker);
+    spy__round_done(run);
     free(run);
 }
 
@@ -301,11 +302,10 @@ static int make_run(struct spy__run **ret, const struct spy__pump_options *optio
     run->abandoned = run_abandoned;
     run->moved = false;
     run->drain = (struct spy__drain){ 0 };
-    run->masker = spy__masker_new(NULL);
-    int err = run->masker ? spy__writer_open(&run->writer, &pump.options) : -ENOMEM;
+    int err = spy__round_init(run);
+    err = err ? err : spy__writer_open(&run->writer, &pump.options);
     if (err != 0) {
-        spy__masker_free(run->masker);
-        free(run);
+        free_run(run);
         return err;
     }
     err = open_rings(options, ret_why);

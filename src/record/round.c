@@ -2,8 +2,10 @@
 
 #include "record/round.h"
 
+#include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "record/recover.h"
 #include "record/rings.h"
 
@@ -52,15 +54,52 @@ static bool write_batch(struct spy__run *run, bool live)
     return true;
 }
 
-static void take(struct spy__run *run, struct spy__lane *lane)
+static void hand_out(struct spy__run *run, const struct spy__record *record)
 {
-    struct spy__record *record = &lane->view.record;
-    lane->secret |= spy__mask_record(run->masker, record);
     if (run->options->keep) {
         run->options->keep(record);
     }
     if (record->kind == SPY__KIND_LOG) {
         spy__writer_add(&run->writer, record);
+    }
+}
+
+static void hand_out_repeats(void *arg, const struct spy__record *record)
+{
+    hand_out(arg, record);
+}
+
+int spy__round_init(struct spy__run *run)
+{
+    const struct spy__pump_options *options = run->options;
+    run->masker = spy__masker_new(options->redact);
+    run->repeats = spy__repeats_new(&(struct spy__repeats_options){
+        .max_per_second = options->repeats_max ? options->repeats_max : SPY_REPEATS_UNLIMITED,
+        .line = hand_out_repeats,
+        .arg = run,
+        .suppressed = options->repeated,
+    });
+    if (run->masker && run->repeats) {
+        return 0;
+    }
+    spy__round_done(run);
+    return -ENOMEM;
+}
+
+void spy__round_done(struct spy__run *run)
+{
+    spy__masker_free(run->masker);
+    spy__repeats_free(run->repeats);
+    run->masker = NULL;
+    run->repeats = NULL;
+}
+
+static void take(struct spy__run *run, struct spy__lane *lane)
+{
+    struct spy__record *record = &lane->view.record;
+    lane->secret |= spy__mask_record(run->masker, record);
+    if (spy__repeats_pass(run->repeats, record)) {
+        hand_out(run, record);
     }
 }
 
@@ -78,13 +117,20 @@ static bool take_all(struct spy__run *run, bool live)
         run->options->lost(SPY__LOSS_MEMORY, SPY__KIND_LOG, 1);
         run->drain.unreadable = 0;
     }
+    spy__repeats_flush(run->repeats, spy__realtime_ns());
     return write_batch(run, live);
+}
+
+bool spy__round_last(struct spy__run *run)
+{
+    spy__repeats_flush(run->repeats, UINT64_MAX);
+    return write_batch(run, true);
 }
 
 bool spy__round(struct spy__run *run, size_t *ret_most)
 {
     *ret_most = 0;
-    if (spy__rings_snapshot() == 0) {
+    if (spy__rings_snapshot() == 0 && !spy__repeats_waiting(run->repeats)) {
         return true;
     }
     spy__drain_begin(&run->drain, NULL, spy__rings_recoverable() ? spy__rings_run() : 0, false);

@@ -16,6 +16,7 @@
 int spy__log_level = SPY_LEVEL_INFO; // atomic, relaxed: a change is seen soon
 
 static struct spy_counter lines_by_level[SPY__LEVELS]; // const after spy__log_register()
+static struct spy_counter lines_suppressed;
 
 int spy__log_register(void)
 {
@@ -27,7 +28,17 @@ int spy__log_register(void)
     for (int level = SPY_LEVEL_DEBUG; err == 0 && level < SPY__LEVELS; level++) {
         lines_by_level[level] = spy_counter_with(family, spy__level_name((enum spy_level)level));
     }
-    return err;
+    return err ? err
+               : spy_counter_register(
+                     &lines_suppressed,
+                     &(struct spy_metric){ .name = "spyglass_log_lines_suppressed_total",
+                                           .help = "Log lines that said again what others did, and "
+                                                   "were told with a count instead" });
+}
+
+void spy__log_repeated(uint64_t lines)
+{
+    spy_counter_add(lines_suppressed, lines);
 }
 
 void spy__log_written(const uint64_t lines[SPY__LEVELS])

@@ -169,6 +169,11 @@ static void test_wrong_values(void **state)
           "--listen: \"a:80b\" is not HOST:PORT, as 127.0.0.1:8080 or [::1]:8080" },
         { "--listen=a:65536", "--listen: \"a:65536\" has a port above 65535" },
         { "--log-level=loud", "--log-level: \"loud\" is not debug, info, warn or error" },
+        { "--redact=a,-",
+          "--redact: \"a,-\" is not at most 32 words of 1 to 63 letters and digits, "
+          "with commas between them" },
+        { "--log-repeats-max=0",
+          "--log-repeats-max: \"0\" is not off or a number between 1 and 1000000" },
         { "--log-format=xml", "--log-format: \"xml\" is not auto, json, console or logfmt" },
         { "--state-dir=", "--state-dir: \"\" is empty" },
         { "--data-dir=/nowhere", "--data-dir: \"/nowhere\" is a folder that cannot be found" },

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -128,6 +129,85 @@ static void secrets_are_masked(void **state)
     }
     assert_int_equal(json_integer_value(json_object_get(line, "tokens")), 3);
     assert_string_equal(lines_str(line, "user"), "bob");
+    json_decref(lines);
+}
+
+// Inside of text too, by the user's words, and in a forked child's lines.
+static void secrets_inside_are_masked(void **state)
+{
+    (void)state;
+    assert_int_equal(spy_stop(20000), 0);
+    assert_int_equal(
+        spy_start(&(struct spy_options){
+            .log_fd = fd, .log_format = SPY_LOG_JSON, .full_wait_ms = 20000, .redact = "iban" }),
+        0);
+    for (int child = 0; child < 2; child++) {
+        pid_t pid = child ? fork() : 0;
+        if (pid == 0) {
+            spy_info("paid", spy_str("url", "https://u:hunter2@h/?token=hunter2&a=1"),
+                     spy_str("body", "{\"user\":{\"password\":\"hunter2\"}}"),
+                     spy_str("iban", "hunter2"), spy_str("header", "Bearer hunter2"),
+                     spy_int("child", child));
+        }
+        if (child && pid == 0) {
+            _exit(0);
+        }
+        int status = 0;
+        assert_true(!child || (waitpid(pid, &status, 0) == pid && status == 0));
+        json_t *lines = lines_read(fd), *line = lines_last(lines, "paid");
+        assert_int_equal(json_integer_value(json_object_get(line, "child")), child);
+        assert_string_equal(lines_str(line, "url"), "https://u:[redacted]@h/?token=[redacted]&a=1");
+        assert_string_equal(lines_str(line, "body"), "{\"user\":{\"password\":\"[redacted]\"}}");
+        assert_string_equal(lines_str(line, "iban"), "[redacted]");
+        assert_string_equal(lines_str(line, "header"), "Bearer [redacted]");
+        json_decref(lines);
+    }
+}
+
+// Equal lines are written so many times, and then told of with a count; written + held back = calls.
+static void repeats_are_told_once(void **state)
+{
+    (void)state;
+    assert_int_equal(spy_stop(20000), 0);
+    assert_int_equal(spy_start(&(struct spy_options){ .log_fd = fd,
+                                                      .log_format = SPY_LOG_JSON,
+                                                      .full_wait_ms = 20000,
+                                                      .log_repeats_max = 10 }),
+                     0);
+    struct spy_counter suppressed = { 0 };
+    assert_int_equal(
+        spy_counter_register(
+            &suppressed, &(struct spy_metric){ .name = "spyglass_log_lines_suppressed_total",
+                                               .help = "Log lines that said again what others did, "
+                                                       "and were told with a count instead" }),
+        0);
+    double before = spy_counter_value(suppressed);
+    for (int i = 0; i < 500; i++) {
+        spy_warn("retry", spy_str("host", "db"));
+        spy_warn("retry", spy_str("host", "db"), spy_int("attempt", i));
+        spy_info("request_processed");
+    }
+    assert_int_equal(spy_stop(20000), 0);
+    lines_start(fd);
+    json_t *lines = lines_read(fd), *line;
+    size_t at;
+    unsigned plain = 0, different = 0, processed = 0, told = 0;
+    json_array_foreach(lines, at, line)
+    {
+        processed += strcmp(lines_str(line, "event"), "request_processed") == 0;
+        if (strcmp(lines_str(line, "event"), "retry") != 0) {
+            continue;
+        }
+        assert_string_equal(lines_str(line, "host"), "db");
+        told += (unsigned)json_integer_value(json_object_get(line, "repeated"));
+        different += json_object_get(line, "attempt") != NULL;
+        plain += !json_object_get(line, "attempt") && !json_object_get(line, "repeated");
+    }
+    assert_int_equal(processed, 500);
+    assert_int_equal(different, 500);
+    assert_int_equal(plain + told, 500);
+    assert_in_range(plain, 10, 100); // 10 in each second that it took
+    assert_true(spy_counter_value(suppressed) - before == told);
     json_decref(lines);
 }
 
@@ -268,6 +348,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(levels, set_up, tear_down),
         cmocka_unit_test_setup_teardown(context_is_added, set_up, tear_down),
         cmocka_unit_test_setup_teardown(secrets_are_masked, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(secrets_inside_are_masked, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(repeats_are_told_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(limits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(any_bytes_give_json, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_call_is_counted, set_up, tear_down),

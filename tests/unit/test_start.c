@@ -34,9 +34,10 @@ static int set_up(void **state)
     fd = lines_open();
     strncpy(dir, "/tmp/test_start.XXXXXX", sizeof(dir));
     assert_non_null(mkdtemp(dir));
-    static const char *const variables[] = { "SPY_LOG_LEVEL", "SPY_LOG_FORMAT", "SPY_FULL_WAIT_MS",
-                                             "NO_COLOR" };
-    for (size_t i = 0; i < 4; i++) {
+    static const char *const variables[] = { "SPY_LOG_LEVEL",       "SPY_LOG_FORMAT",
+                                             "SPY_FULL_WAIT_MS",    "SPY_REDACT",
+                                             "SPY_LOG_REPEATS_MAX", "NO_COLOR" };
+    for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
         unsetenv(variables[i]);
     }
     setenv("SPY_FULL_WAIT_MS", "20000", 1); // as long as a loaded machine may take
@@ -122,6 +123,7 @@ static void options_out_of_range(void **state)
     assert_refused((struct spy_options){ .log_format = (enum spy_log_format)9 }, -EINVAL,
                    "log_format");
     assert_refused((struct spy_options){ .log_level = (enum spy_level)9 }, -EINVAL, "log_level");
+    assert_refused((struct spy_options){ .redact = "a,_" }, -EINVAL, "redact");
     assert_refused((struct spy_options){ .full_wait_ms = 60001 }, -EINVAL, "full_wait_ms");
     assert_refused((struct spy_options){ .resource_period_s = 3601 }, -EINVAL, "resource_period_s");
     int reading = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -138,6 +140,10 @@ static void variables_out_of_range(void **state)
         { "SPY_LOG_LEVEL", "loud" },
         { "SPY_LOG_LEVEL", "INFO" },
         { "SPY_LOG_FORMAT", "xml" },
+        { "SPY_REDACT", "a,_" },
+        { "SPY_LOG_REPEATS_MAX", "0" },
+        { "SPY_LOG_REPEATS_MAX", "on" },
+        { "SPY_LOG_REPEATS_MAX", "1000001" },
         { "SPY_FULL_WAIT_MS", "0" },
         { "SPY_FULL_WAIT_MS", "-1" },
         { "SPY_FULL_WAIT_MS", "10s" },
