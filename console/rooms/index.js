@@ -6,5 +6,7 @@
 
 import { dashboards } from "./dashboards.js";
 import { alerts } from "./alerts.js";
+import { logs } from "./logs.js";
+import { requests } from "./requests.js";
 
-export const rooms = [dashboards, alerts];
+export const rooms = [dashboards, requests, logs, alerts];

@@ -18,7 +18,7 @@ const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-ru
 const problems = [];
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 
-async function open(hash, { width = 1440, height = 1000, theme = "dark" } = {}) {
+async function open(hash, { width = 1440, height = 1000, theme = "dark", ready = ".panel" } = {}) {
     const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme });
     const page = await context.newPage();
     page.on("console", (message) => message.type() === "error" && problems.push(`console: ${message.text()}`));
@@ -33,7 +33,7 @@ async function open(hash, { width = 1440, height = 1000, theme = "dark" } = {}) 
         }
     });
     await page.goto(`${PAGE}/${hash}`);
-    await page.waitForSelector(".panel");
+    await page.waitForSelector(ready);
     return page;
 }
 
@@ -176,6 +176,35 @@ const checks = {
         await page.goto(`${PAGE}/#/alerts`);
         await page.waitForSelector(".rule", { timeout: WAIT_MS });
         return { rules: await page.locator(".rule").evaluateAll((all) => all.map((a) => [a.dataset.rule, a.dataset.state])) };
+    },
+
+    /** The lines of one request with a hostile path, then filters, pause and going on. */
+    async logs() {
+        const page = await open("#/logs?id=console.hostile", { ready: ".line" });
+        const lines = page.locator(".line"), levels = () => lines.evaluateAll((all) => [...new Set(all.map((l) => l.dataset.level))]);
+        await page.waitForFunction(() => document.querySelector(".lines").textContent.includes("alert(3)"), null, { timeout: WAIT_MS });
+        await lines.first().locator("summary").click();
+        const hostile = await page.locator(".lines").evaluate((list) => ({
+            text: list.textContent, foreign: list.querySelectorAll("script, img, iframe").length, open: list.querySelectorAll("details[open] pre").length,
+        }));
+        await page.locator('input[name="id"]').fill("");
+        await page.waitForFunction(() => document.querySelectorAll(".line").length > 5, null, { timeout: WAIT_MS });
+        const all = await levels();
+        await page.locator('select[name="level"]').selectOption("warn");
+        await page.waitForFunction(() => !document.querySelector('.line[data-level="info"]') && document.querySelector(".line"), null, { timeout: WAIT_MS });
+        const warned = await levels(), url = page.url();
+        await page.locator('select[name="level"]').selectOption("");
+        await page.waitForFunction(() => document.querySelectorAll(".line").length > 5, null, { timeout: WAIT_MS });
+        await page.locator("button.now").click();
+        await page.waitForTimeout(500);
+        const before = await lines.count();
+        await page.waitForTimeout(2500);
+        const paused = await lines.count();
+        await page.locator("button.now").click();
+        await page.waitForFunction((n) => document.querySelectorAll(".line").length > n || n >= 1000, paused, { timeout: WAIT_MS });
+        await page.locator('input[name="text"]').fill("no line says this");
+        await page.waitForFunction(() => document.querySelector(".bar .quiet").textContent === "No line matches.", null, { timeout: WAIT_MS });
+        return { hostile, all, warned, url, before, paused };
     },
 
     /** By hand, for the documents. */

@@ -213,6 +213,17 @@ class Console(unittest.TestCase):
     def test_without_prometheus_the_panels_say_so(self):
         self.assertEqual(self.browse("trouble")["message"], "Prometheus does not answer.")
 
+    def test_the_room_of_logs(self):
+        with Connection(self.memegen.address) as connection:
+            connection.request("GET", "/api/v1/<script>alert(3)</script>", headers={"X-Correlation-ID": "console.hostile"})
+        seen = self.browse("logs")
+        self.assertIn("<script>alert(3)</script>", seen["hostile"]["text"])
+        self.assertEqual((seen["hostile"]["foreign"], seen["hostile"]["open"]), (0, 1))
+        self.assertIn("info", seen["all"])
+        self.assertLessEqual(set(seen["warned"]), {"warn", "error"})
+        self.assertIn("#/logs?level=warn", seen["url"])
+        self.assertEqual(seen["before"], seen["paused"])
+
     def test_the_room_of_alerts(self):
         rules = dict(self.browse("alerts")["rules"])
         self.assertLessEqual({"HighErrorRate", "SlowGeneration", "ExternalServiceErrors"}, set(rules))
