@@ -1,0 +1,74 @@
+"""An old ClickHouse server (Debian's 18.16) of a test's own: a free port, a data folder that goes with it, ended by its pid."""
+
+import glob
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+from event_store import EventStore
+from service import ROOT
+
+BUNDLE = os.path.join(ROOT, ".deps/bundle/usr")
+START_TIMEOUT_S = 60
+
+CONFIG = """<yandex>
+  <logger><level>warning</level><log>{0}/log</log><errorlog>{0}/errors</errorlog></logger>
+  <http_port>{1}</http_port><listen_host>127.0.0.1</listen_host>
+  <path>{0}/data/</path><tmp_path>{0}/tmp/</tmp_path><mark_cache_size>67108864</mark_cache_size>
+  <users_config>users.xml</users_config><default_profile>default</default_profile><default_database>default</default_database>
+</yandex>
+"""
+USERS = """<yandex>
+  <profiles><default/><looking><readonly>1</readonly></looking></profiles><quotas><default/></quotas>
+  <users>
+    <default><password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default>
+    <looker><password>p@ss</password><networks><ip>127.0.0.1</ip></networks><profile>looking</profile><quota>default</quota></looker>
+  </users>
+</yandex>
+"""
+
+
+def program():
+    path = os.path.join(BUNDLE, "sbin/clickhouse-server")
+    return path if os.access(path, os.X_OK) else shutil.which("clickhouse-server")
+
+
+def missing():
+    return None if program() else "clickhouse-server is not there: script/setup test brings it, where the distribution has it"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class OldClickHouse(EventStore):
+    def __init__(self):  # pylint: disable=super-init-not-called
+        self.temporary = tempfile.mkdtemp(prefix="old-clickhouse-")
+        port = free_port()
+        for name, text in (("config.xml", CONFIG.format(self.temporary, port)), ("users.xml", USERS)):
+            with open(os.path.join(self.temporary, name), "w", encoding="utf-8") as file:
+                file.write(text)
+        libraries = ":".join(sorted(set(map(os.path.dirname, glob.glob(os.path.join(BUNDLE, "lib/*/lib*.so*"))))))
+        self.process = subprocess.Popen([program(), f"--config-file={self.temporary}/config.xml"], cwd=self.temporary,
+                                        env={**os.environ, "LD_LIBRARY_PATH": libraries}, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self._is_up():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.process.kill()
+                said = self.process.stdout.read()
+                self.close()
+                raise AssertionError(f"clickhouse-server did not start: {said}")
+            time.sleep(0.05)
+
+    def _is_up(self):
+        try:
+            return self.call(method="GET", path="/ping", timeout=5).status == 200
+        except OSError:
+            return False
