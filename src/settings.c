@@ -21,6 +21,7 @@
 #define LOG_FILES_DEFAULT 5u
 #define LOG_REPEATS_DEFAULT 100u
 #define LOG_REPEATS_MAX 1000000u
+#define SALT_BYTES_MAX 1024u
 
 static __thread char start_error[512];
 
@@ -277,6 +278,73 @@ const char *spy__settings_format(const struct spy__settings *settings)
     return format_names[settings->log_format];
 }
 
+// ---- fields of events that are told by their hash
+
+// The first line of a file that holds a secret. Returns its bytes, or 0 after a refusal.
+static size_t read_secret(char *ret, size_t cap, const char *path)
+{
+    FILE *file = fopen(path, "re");
+    size_t n = file ? fread(ret, 1, cap, file) : 0;
+    bool failed = !file || ferror(file);
+    int err = errno;
+    if (file) {
+        (void)fclose(file);
+    }
+    if (failed) {
+        errno = err; // for %m
+        (void)spy__settings_refuse(-EINVAL, "SPY_HASH_SALT_FILE %.200s cannot be read: %m", path);
+        return 0;
+    }
+    const char *end = memchr(ret, '\n', n);
+    n = end ? (size_t)(end - ret) : n;
+    if (n == 0 || n == cap) {
+        (void)spy__settings_refuse(-EINVAL, "SPY_HASH_SALT_FILE %.200s %s", path,
+                                   n == 0 ? "is empty" : "has too long a first line");
+        return 0;
+    }
+    return n;
+}
+
+static int make_pseudonyms(struct spy__settings *s, const char *fields, const char *salt, size_t n)
+{
+    if (n < SPY__SALT_BYTES_MIN) {
+        return spy__settings_refuse(-EINVAL,
+                                    "the salt of hashed event fields is shorter than %d bytes",
+                                    SPY__SALT_BYTES_MIN);
+    }
+    int err = spy__pseudonyms_new(&s->pseudonyms, fields, salt, n);
+    if (err == -EINVAL) {
+        return spy__settings_refuse(err,
+                                    "event_hash_fields is \"%.100s\": it must be 1 to %d names",
+                                    fields, SPY_FIELDS_MAX);
+    }
+    return err ? spy__settings_refuse(err, "there is no memory for hashed event fields") : 0;
+}
+
+static int find_pseudonyms(struct spy__settings *s, const struct spy_options *o)
+{
+    const char *fields =
+        or_null(o->event_hash_fields) ? o->event_hash_fields : or_null(getenv("SPY_HASH_FIELDS"));
+    const char *salt =
+        or_null(o->event_hash_salt) ? o->event_hash_salt : or_null(getenv("SPY_HASH_SALT"));
+    const char *path = or_null(getenv("SPY_HASH_SALT_FILE"));
+    char secret[SALT_BYTES_MAX + 1];
+    if (!fields) {
+        return 0;
+    }
+    if (salt) {
+        return make_pseudonyms(s, fields, salt, strlen(salt));
+    }
+    if (!path) {
+        return spy__settings_refuse(-EINVAL, "event fields are to be hashed, and there is no salt: "
+                                             "set SPY_HASH_SALT or SPY_HASH_SALT_FILE");
+    }
+    size_t n = read_secret(secret, sizeof(secret), path);
+    int err = n > 0 ? make_pseudonyms(s, fields, secret, n) : -EINVAL;
+    explicit_bzero(secret, sizeof(secret));
+    return err;
+}
+
 // ---- all of them
 
 int spy__settings_find(struct spy__settings *s, const struct spy_options *o)
@@ -312,5 +380,5 @@ int spy__settings_find(struct spy__settings *s, const struct spy_options *o)
         err = spy__settings_refuse(-EINVAL, "traces_sample_rate is %g: it must be 0 to 1",
                                    o->traces_sample_rate);
     }
-    return err;
+    return err ? err : find_pseudonyms(s, o); // last: what it makes is owned
 }

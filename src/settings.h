@@ -5,10 +5,12 @@
 
 #include <stdbool.h>
 
+#include "record/pseudonym.h"
 #include "record/sink.h"
 #include "spyglass/options.h"
 
-// Strings are borrowed from the options and the environment.
+// Strings are borrowed from the options and the environment. What is owned is there only where
+// spy__settings_find() returned 0.
 struct spy__settings {
     const char *service, *environment, *release, *state_dir, *admin, *admin_token, *resource_disk,
         *prometheus_url;
@@ -20,6 +22,7 @@ struct spy__settings {
     unsigned log_repeats_max;
     unsigned full_wait_ms, resource_period_s, trace_slow_ms;
     double traces_sample_rate;
+    struct spy__pseudonyms *pseudonyms; // of events; NULL for none. Owned: free it
 };
 
 // Returns 0, or what spy__settings_refuse() returned.

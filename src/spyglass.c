@@ -33,6 +33,7 @@
 #include "serve/admin.h"
 #endif
 #include "settings.h"
+#include "signals/event.h"
 #include "signals/log.h"
 #include "signals/tail.h"
 #include "spyglass/events.h"
@@ -45,6 +46,7 @@ static struct {
     int state_dir_why;           // negative errno of why what must outlive us is not in it
     struct spy__log_style style; // of the lines
     void (*encode)(struct spy__buf *out, const struct spy__record *record, const void *style);
+    struct spy__pseudonyms *pseudonyms; // of events, or NULL
     struct spy__admin *admin;
 } all = { .state_dir.lock_fd = -1 }; // guarded by mu; style and encode are const while a pump runs
 static uint16_t admin_port;          // atomic, for spy_admin_port()
@@ -58,6 +60,9 @@ static int register_metrics(void)
     int err = spy__log_register();
     if (err == 0) {
         err = spy__tail_register();
+    }
+    if (err == 0) {
+        err = spy__event_register();
     }
     if (err == 0) {
         err = spy__process_register();
@@ -149,6 +154,19 @@ static int start_keep(const struct spy__settings *s)
     return err ? spy__settings_refuse(err, "there is no memory for recent records") : 0;
 }
 
+// The pump's way to what is kept: an event is put right first.
+static void keep_record(const struct spy__record *record)
+{
+    static struct spy__event_room room; // the pump's alone
+    if (record->kind == SPY__KIND_EVENT) {
+        struct spy__record event = *record;
+        spy__event_check(&event, &room);
+        spy__keep_give(&event);
+    } else {
+        spy__keep_give(record);
+    }
+}
+
 static int start_pump(const struct spy__settings *s)
 {
     spy__log_style_init(&all.style, s->service, s->environment, s->colour);
@@ -158,7 +176,7 @@ static int start_pump(const struct spy__settings *s)
         .state_dir = all.state_dir.lock_fd >= 0 ? s->state_dir : NULL,
         .full_wait_ms = s->full_wait_ms,
         .encode = encode_line,
-        .keep = spy__keep_give,
+        .keep = keep_record,
         .kept = spy__keep_flush,
         .written = spy__log_written,
         .lost = spy__log_lost,
@@ -247,6 +265,9 @@ static int stop_all(unsigned timeout_ms)
     spy__resource_stop();
     int err = spy__pump_stop(left_ms(deadline_ns));
     spy__keep_close();
+    spy__event_set_pseudonyms(NULL);
+    spy__pseudonyms_free(all.pseudonyms);
+    all.pseudonyms = NULL;
     spy__state_dir_close(&all.state_dir);
     all.started = false;
     return err;
@@ -274,6 +295,8 @@ static int start_all(const struct spy_options *opts)
     if (err != 0) {
         return err;
     }
+    all.pseudonyms = s.pseudonyms;
+    spy__event_set_pseudonyms(all.pseudonyms);
     spy__stack_warm_up();
     spy__stacks_hold_over_fork(); // before the pump's handlers: its lock is the outer one
     err = register_metrics();

@@ -101,6 +101,12 @@ struct spy_options {
                                   5000 */
     double traces_sample_rate; /**< of the traces that are neither slow nor failed, the part that is
                                   kept, 0 to 1; default: 0 */
+    const char *event_hash_fields; /**< fields of events to be told by their keyed hash alone, with
+                                      commas between them ("user_id"): HMAC-SHA-256 under
+                                      `event_hash_salt`, its first 32 hex digits; default:
+                                      SPY_HASH_FIELDS, else none */
+    const char *event_hash_salt; /**< at least 16 bytes, never printed; default: SPY_HASH_SALT, or
+                                    the first line of the file SPY_HASH_SALT_FILE */
 };
 
 /**
