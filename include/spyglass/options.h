@@ -105,7 +105,7 @@ struct spy_options {
                                       commas between them ("user_id"): HMAC-SHA-256 under
                                       `event_hash_salt`, its first 32 hex digits; default:
                                       SPY_HASH_FIELDS, else none */
-    const char *event_hash_salt; /**< at least 16 bytes, never printed; default: SPY_HASH_SALT, or
+    const char *event_hash_salt;   /**< at least 16 bytes, never printed; default: SPY_HASH_SALT, or
                                     the first line of the file SPY_HASH_SALT_FILE */
 };
 

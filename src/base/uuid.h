@@ -17,13 +17,4 @@ static inline struct spy_uuid spy__uuid_v7(uint64_t time_ns)
     return id;
 }
 
-// The same of a coarse time: all 74 bits that are not the milliseconds are random.
-static inline struct spy_uuid spy__uuid_v7_coarse(uint64_t time_ns)
-{
-    uint64_t a = spy__random_u64(), b = spy__random_u64();
-    struct spy_uuid id = { time_ns / 1000000u << 16 | 7u << 12 | a >> 52,
-                           UINT64_C(1) << 63 | b >> 2 };
-    return id;
-}
-
 #endif

@@ -8,9 +8,10 @@
 #include "base/clock.h"
 #include "base/uuid.h"
 #include "metrics/dropped.h"
-#include "record/rings.h"
+#include "record/rings_push.h"
 #include "signals/context.h"
 #include "signals/event_types.h"
+#include "signals/push.h"
 #include "spyglass/metrics.h"
 
 // How many undeclared types, and fields of types, are counted by name.
@@ -158,11 +159,13 @@ void spy__event_check(struct spy__record *record, struct spy__event_room *room)
     (void)spy__pseudonyms_apply(event_pseudonyms, record, &room->pseudonyms);
 }
 
-void spy__event(const struct spy_uuid *id, const char *type, const struct spy_field *fields,
-                size_t n)
+// ---- the call
+
+// No ring yet, no room, more fields than a record has.
+static __attribute__((noinline)) void publish_slowly(struct spy_uuid id, const char *type,
+                                                     const struct spy_field *fields, size_t n)
 {
     struct spy__context_view context = spy__context_view();
-    struct spy_uuid own = id ? *id : spy__uuid_v7_coarse(spy__realtime_coarse_ns());
     const struct spy__record record = {
         .kind = SPY__KIND_EVENT,
         .level = SPY_LEVEL_INFO,
@@ -170,14 +173,52 @@ void spy__event(const struct spy_uuid *id, const char *type, const struct spy_fi
         .trace_hi = context.trace_hi,
         .trace_lo = context.trace_lo,
         .span_id = context.span_id,
-        .event = type ? type : "",
+        .event = type,
         .fields = fields,
-        .field_count = n,
-        .event_hi = own.hi,
-        .event_lo = own.lo,
+        .field_count = n < SPY_FIELDS_MAX ? n : SPY_FIELDS_MAX,
+        .event_hi = id.hi,
+        .event_lo = id.lo,
     };
-    enum spy__push push = spy__rings_push(&record);
-    if (push == SPY__PUSH_STOPPED || push == SPY__PUSH_CHILD) {
-        spy__dropped(SPY__SIGNAL_EVENT, SPY__DROP_STOPPED, 1);
+    if (n > SPY_FIELDS_MAX) {
+        spy__dropped(SPY__SIGNAL_EVENT, SPY__DROP_FIELDS, n - SPY_FIELDS_MAX);
+    }
+    spy__push(&record);
+}
+
+void spy__event(const struct spy_uuid *given, const char *type, const struct spy_field *fields,
+                size_t n)
+{
+    struct spy_uuid id = given ? *given : spy__uuid_v7(spy__realtime_coarse_ns());
+    struct spy__producer *p = &spy__producer;
+    struct spy__wire_put put;
+    struct spy__wire_head head = { .kind = SPY__KIND_EVENT,
+                                   .level = SPY_LEVEL_INFO,
+                                   .flags = SPY__WIRE_EVENT };
+    const struct spy_context *ctx = spy__current.ctx;
+    type = type ? type : "";
+    if (SPY__UNLIKELY(n > SPY_FIELDS_MAX) || SPY__UNLIKELY(!spy__rings_begin(p, &put, &head))) {
+        publish_slowly(id, type, fields, n);
+        return;
+    }
+    unsigned bad = 0;
+    head.span_id = spy__current.span_id;
+    spy__wire_put_words(&put, id.hi, id.lo);
+    if (ctx) {
+        head.context_bytes = (uint16_t)ctx->ids_bytes;
+        spy__wire_put_blob(&put, &ctx->ids, ctx->ids_bytes, ctx->ids_sum);
+    }
+    head.event_bytes = (uint32_t)spy__wire_put_text(&put, type);
+    for (size_t i = 0; i < n; i++) {
+        if (SPY__LIKELY(spy__wire_is_field(&fields[i]))) {
+            spy__wire_put_field(&put, &fields[i]);
+            head.field_count++;
+        } else {
+            bad += fields[i].type != SPY_FIELD_NONE; // that is left out on purpose
+        }
+    }
+    if (SPY__UNLIKELY(!spy__rings_end(p, &put, &head))) {
+        publish_slowly(id, type, fields, n);
+    } else if (SPY__UNLIKELY(bad)) {
+        spy__dropped(SPY__SIGNAL_EVENT, SPY__DROP_FIELDS, bad);
     }
 }

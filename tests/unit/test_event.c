@@ -97,6 +97,14 @@ static void a_call_becomes_a_record(void **state)
     assert_string_equal(pushed.correlation_id, "");
     spy_event(NULL);
     assert_string_equal(pushed.event, "");
+    struct spy_field many[SPY_FIELDS_MAX + 2];
+    for (size_t i = 0; i < SPY_FIELDS_MAX + 2; i++) {
+        many[i] = spy_int("n", 1);
+    }
+    uint64_t before = spy__dropped_count(SPY__SIGNAL_EVENT, SPY__DROP_FIELDS);
+    spy__event(NULL, "many", many, SPY_FIELDS_MAX + 2);
+    assert_int_equal(pushed.field_count, SPY_FIELDS_MAX);
+    assert_int_equal(spy__dropped_count(SPY__SIGNAL_EVENT, SPY__DROP_FIELDS), before + 2);
 }
 
 static void what_nobody_takes_is_counted(void **state)
