@@ -10,43 +10,48 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define CONFIG_SETTINGS_MAX 48
+#define CONFIG_SETTINGS_MAX 64
 
 struct config {
-    char *listen;           // HOST:PORT of the service; "127.0.0.1:8080"
-    char *admin;            // HOST:PORT of the admin server; "127.0.0.1:8000"
-    char *admin_token;      // secret, "" where there is none: from SPY_ADMIN_TOKEN or
-                            // SPY_ADMIN_TOKEN_FILE alone
-    char *state_dir;        // "./memegen-state"; everything that memegen writes lies there
-    char *database;         // "sqlite:<state_dir>/memegen.db"
-    char *data_dir;         // templates, phrases, trends; found beside the program
-    char *service;          // OTEL_SERVICE_NAME; "memegen"
-    char *environment;      // SENTRY_ENVIRONMENT; "development"
-    char *release;          // SENTRY_RELEASE; this version
-    char *log_format;       // auto, json, console, logfmt
-    char *redact;           // more words that name a secret, or ""
-    char *log_repeats_max;  // a number, or "off"
-    char *log_level;        // debug, info, warn, error
-    char *resource_disk;    // "/"
-    char *prometheus_url;   // SPY_PROMETHEUS_URL; "http://127.0.0.1:9090"
-    long resource_period_s; // 1 to 3600; 60
-    long full_wait_ms;      // 1 to 60000; 100
-    long workers;           // 1 to 64; default: cores, at least 2, with an LLM at least 16
-    long queue;             // 1 to 65536; 256
-    long db_pool;           // 1 to 64; 8
-    long cache_bytes;       // 64 MiB
-    long cache_ttl_s;       // 300
-    char *openai_base_url;  // of the LLM; "": none, the offline writer
-    char *openai_api_key;   // secret, "" where there is none: from OPENAI_API_KEY or
-                            // OPENAI_API_KEY_FILE alone
-    char *openai_model;     // "gpt-4o-mini"
-    char *llm_fallback;     // offline, none
-    char *llm_prices;       // "<data_dir>/prices.yaml"
-    long llm_connect_ms;    // 3000
-    long llm_attempt_ms;    // 15000
-    long llm_timeout_ms;    // 30000
-    long llm_retries;       // 0 to 10; 2
-    long llm_concurrency;   // 1 to 256; 16
+    char *listen;            // HOST:PORT of the service; "127.0.0.1:8080"
+    char *admin;             // HOST:PORT of the admin server; "127.0.0.1:8000"
+    char *admin_token;       // secret, "" where there is none: from SPY_ADMIN_TOKEN or
+                             // SPY_ADMIN_TOKEN_FILE alone
+    char *state_dir;         // "./memegen-state"; everything that memegen writes lies there
+    char *database;          // "sqlite:<state_dir>/memegen.db"
+    char *data_dir;          // templates, phrases, trends; found beside the program
+    char *service;           // OTEL_SERVICE_NAME; "memegen"
+    char *environment;       // SENTRY_ENVIRONMENT; "development"
+    char *release;           // SENTRY_RELEASE; this version
+    char *log_format;        // auto, json, console, logfmt
+    char *redact;            // more words that name a secret, or ""
+    char *log_repeats_max;   // a number, or "off"
+    char *log_level;         // debug, info, warn, error
+    char *log_output;        // auto, stdout, stderr, file, syslog, journald
+    char *log_file;          // "": none
+    long log_file_max_bytes; // 0: a new file is never begun
+    long log_file_max_age_s; // 0: the same
+    long log_files_max;      // 1 to 1000; 5
+    char *resource_disk;     // "/"
+    char *prometheus_url;    // SPY_PROMETHEUS_URL; "http://127.0.0.1:9090"
+    long resource_period_s;  // 1 to 3600; 60
+    long full_wait_ms;       // 1 to 60000; 100
+    long workers;            // 1 to 64; default: cores, at least 2, with an LLM at least 16
+    long queue;              // 1 to 65536; 256
+    long db_pool;            // 1 to 64; 8
+    long cache_bytes;        // 64 MiB
+    long cache_ttl_s;        // 300
+    char *openai_base_url;   // of the LLM; "": none, the offline writer
+    char *openai_api_key;    // secret, "" where there is none: from OPENAI_API_KEY or
+                             // OPENAI_API_KEY_FILE alone
+    char *openai_model;      // "gpt-4o-mini"
+    char *llm_fallback;      // offline, none
+    char *llm_prices;        // "<data_dir>/prices.yaml"
+    long llm_connect_ms;     // 3000
+    long llm_attempt_ms;     // 15000
+    long llm_timeout_ms;     // 30000
+    long llm_retries;        // 0 to 10; 2
+    long llm_concurrency;    // 1 to 256; 16
     bool print_config, check_config, help, version; // what the command line asked for
     char *config_file;                              // "" where there is none
     unsigned char origins[CONFIG_SETTINGS_MAX]; // private: enum config_origin by row of the table

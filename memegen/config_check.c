@@ -121,6 +121,19 @@ const char *config_check_repeats(const char *value)
                : "is not off or a number between 1 and 1000000";
 }
 
+const char *config_check_log_output(const char *value)
+{
+    static const char *const outputs[] = {
+        "auto", "stdout", "stderr", "file", "syslog", "journald"
+    };
+    for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
+        if (strcmp(value, outputs[i]) == 0) {
+            return NULL;
+        }
+    }
+    return "is not auto, stdout, stderr, file, syslog or journald";
+}
+
 const char *config_check_fallback(const char *value)
 {
     return strcmp(value, "offline") == 0 || strcmp(value, "none") == 0 ? NULL

@@ -6,7 +6,7 @@
 //
 // Signals are taken by this thread alone, by sigwaitinfo(2); all others block them. SIGTERM and
 // SIGINT finish what was accepted and end with status 0 within 10 s; a second one ends at once.
-// SIGHUP is nothing to a service that keeps no file of its own open by name, SIGPIPE is ignored.
+// SIGHUP opens the log file again by its name, for whoever renamed it; SIGPIPE is ignored.
 //
 // Exit status: 0; 1 what was asked for could not be done; 2 wrong usage or configuration.
 
@@ -77,6 +77,22 @@ static enum spy_level log_level(const char *name)
     return SPY_LEVEL_DEFAULT;
 }
 
+static enum spy_log_output log_output(const char *name)
+{
+    static const char *const outputs[] = {
+        [SPY_LOG_OUTPUT_AUTO] = "auto",     [SPY_LOG_OUTPUT_STDOUT] = "stdout",
+        [SPY_LOG_OUTPUT_STDERR] = "stderr", [SPY_LOG_OUTPUT_FILE] = "file",
+        [SPY_LOG_OUTPUT_SYSLOG] = "syslog", [SPY_LOG_OUTPUT_JOURNALD] = "journald",
+    };
+
+    for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
+        if (strcmp(outputs[i], name) == 0) {
+            return (enum spy_log_output)i;
+        }
+    }
+    return SPY_LOG_OUTPUT_AUTO;
+}
+
 static int load_scenes(struct service *service, const struct config *config, char *error)
 {
     char dir[4096];
@@ -104,6 +120,11 @@ static int start_spyglass(const struct service *service, const struct config *co
         .log_repeats_max = strcmp(config->log_repeats_max, "off") == 0
                                ? SPY_REPEATS_UNLIMITED
                                : (unsigned)strtoul(config->log_repeats_max, NULL, 10),
+        .log_output = log_output(config->log_output),
+        .log_file = config->log_file,
+        .log_file_max_bytes = (uint64_t)config->log_file_max_bytes,
+        .log_file_max_age_s = (unsigned)config->log_file_max_age_s,
+        .log_files_max = (unsigned)config->log_files_max,
         .full_wait_ms = (unsigned)config->full_wait_ms,
         .resource_period_s = (unsigned)config->resource_period_s,
         .resource_disk = config->resource_disk,
@@ -263,6 +284,9 @@ static int wait_for_end(const sigset_t *set)
 
     do {
         number = sigwaitinfo(set, NULL);
+        if (number == SIGHUP) {
+            spy_log_reopen();
+        }
     } while (number != SIGTERM && number != SIGINT);
     sigemptyset(&deadly);
     sigaddset(&deadly, SIGTERM);

@@ -98,23 +98,28 @@ class Connection:
 
 
 class Memegen:
-    def __init__(self, *flags, state_dir=None, env=None, program=PROGRAM):
+    """log_path: a log file that memegen itself opens, and that may have lines already; else its stdout is caught."""
+
+    def __init__(self, *flags, state_dir=None, env=None, program=PROGRAM, log_path=None):
         self.program = program
         self.kept = state_dir is not None
         self.folder = tempfile.mkdtemp(prefix="memegen-test-")
         self.state_dir = state_dir or os.path.join(self.folder, "state")
-        self.log_path = os.path.join(self.folder, "log")
+        self.log_path = log_path or os.path.join(self.folder, "log")
+        flags += ("--log-file", log_path) if log_path else ()
         self.process = None
         self._start(flags, env or {})
 
     def _start(self, flags, env):
-        with open(self.log_path, "wb") as log, open(self.log_path + ".err", "wb") as err:
+        out = os.path.join(self.folder, "log")
+        earlier = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
+        with open(out, "wb") as log, open(out + ".err", "wb") as err:
             self.process = subprocess.Popen(
                 [self.program, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--state-dir", self.state_dir, *flags],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=err, env=environment(**env))
         end = time.monotonic() + START_TIMEOUT_S
         while True:
-            ready = [line for line in self.log() if line.get("event") == "memegen_ready"]
+            ready = [line for line in self.log(earlier) if line.get("event") == "memegen_ready"]
             if ready:
                 break
             if self.process.poll() is not None or time.monotonic() > end:
@@ -156,14 +161,27 @@ class Memegen:
         assert answer.status == 200, answer.status
         return answer.body.decode()
 
-    def log(self):
+    def log(self, offset=0):
         """The lines so far, as objects; a last one without its newline is still being written."""
-        with open(self.log_path, encoding="utf-8") as file:
-            text = file.read()
+        if not os.path.exists(self.log_path):
+            return []
+        with open(self.log_path, "rb") as file:
+            file.seek(offset)
+            text = file.read().decode()
         return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
 
+    def log_of(self, *ids):
+        """As log(), once each of these requests has its last line: the log is a moment behind the answers."""
+        end = time.monotonic() + START_TIMEOUT_S
+        while True:
+            lines = self.log()
+            ended = {line.get("correlation_id") for line in lines if line["event"] in ("request_processed", "request_failed")}
+            if ended.issuperset(ids) or time.monotonic() > end:
+                return lines
+            time.sleep(0.02)
+
     def errors(self):
-        with open(self.log_path + ".err", encoding="utf-8", errors="replace") as file:
+        with open(os.path.join(self.folder, "log.err"), encoding="utf-8", errors="replace") as file:
             return file.read()
 
     def rss_kib(self):

@@ -222,7 +222,7 @@ class Joined(unittest.TestCase):
         answer = self.memegen.post(PATH, {"topic": "joined up"}, {
             "X-Correlation-ID": "joined-1", "traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
         self.assertEqual(answer.json()["trace_id"], trace)
-        lines = [line for line in self.memegen.log() if line.get("correlation_id") == "joined-1"]
+        lines = [line for line in self.memegen.log_of("joined-1") if line.get("correlation_id") == "joined-1"]
         self.assertTrue(lines)
         for line in lines:
             self.assertEqual((line["trace_id"], line["path"], line["method"]), (trace, PATH, "POST"))
@@ -233,7 +233,7 @@ class Joined(unittest.TestCase):
     def test_the_query_is_not_logged(self):
         answer = self.memegen.get(f"{PATH}?limit=1&token=hush", X_Correlation_ID="query-1")
         self.assertEqual(answer.status, 200)
-        lines = [line for line in self.memegen.log() if line.get("correlation_id") == "query-1"]
+        lines = [line for line in self.memegen.log_of("query-1") if line.get("correlation_id") == "query-1"]
         self.assertEqual([line["path"] for line in lines], [PATH])
         self.assertNotIn("hush", json.dumps(lines))
 
@@ -245,7 +245,7 @@ class Joined(unittest.TestCase):
                 answer = connection.request("POST", PATH, JSON, body)
                 seen.append((answer.header("X-Correlation-ID"), answer.status))
         lines = {}
-        for line in self.memegen.log():
+        for line in self.memegen.log_of(*(correlation_id for correlation_id, _ in seen)):
             if line["event"] in ("request_processed", "request_failed"):
                 lines.setdefault(line["correlation_id"], []).append(line["status_code"])
         for correlation_id, status in seen:

@@ -46,7 +46,7 @@ class Load(unittest.TestCase):
             self.assertEqual(samples(text, "http_requests_in_flight"), {(): 0})
             self.assertEqual(samples(text, "db_pool_available_connections"), samples(text, "db_pool_size"))
 
-            lines = collections.Counter(line["correlation_id"] for line in memegen.log()
+            lines = collections.Counter(line["correlation_id"] for line in memegen.log_of(*self.ids)
                                         if line["event"] in ("request_processed", "request_failed"))
             self.assertEqual(sum(lines.values()), REQUESTS + 1)
             self.assertLessEqual(set(self.ids), set(lines))
