@@ -225,11 +225,13 @@ static const char *marked(const struct spy__answer *answer)
     static const char marker[] = "__exception__";
     const char *tag = header_of(answer, "X-ClickHouse-Exception-Tag");
     size_t tag_len = tag ? strcspn(tag, " \t\r\n") : 0;
-    const char *at = answer->body, *end = answer->body + answer->body_bytes;
-    at = answer->body_bytes > 0 ? memmem(at, answer->body_bytes, marker, sizeof(marker) - 1) : NULL;
+    const char *at = answer->body_bytes > 0
+                         ? memmem(answer->body, answer->body_bytes, marker, sizeof(marker) - 1)
+                         : NULL;
     if (!at) {
         return NULL;
     }
+    const char *end = answer->body + answer->body_bytes;
     at = skip_line_ends(at + sizeof(marker) - 1, end);
     if ((size_t)(end - at) >= tag_len && tag_len > 0 && memcmp(at, tag, tag_len) == 0) {
         at = skip_line_ends(at + tag_len, end);

@@ -103,8 +103,8 @@ static unsigned version_of(const struct spy__answer *answer)
 static void read_list(struct spy__migrate *m, const struct spy__answer *answer)
 {
     uint64_t applied[2] = { 0, 0 }; // current, legacy
-    const char *at = answer->body, *end = at + answer->body_bytes;
-    while (answer->body_bytes > 0 && at < end) {
+    const char *at = answer->body_bytes > 0 ? answer->body : "", *end = at + answer->body_bytes;
+    while (at < end) {
         const char *newline = memchr(at, '\n', (size_t)(end - at)), *stop = newline ? newline : end;
         const char *tab = memchr(at, '\t', (size_t)(stop - at));
         unsigned number = 0;
@@ -117,7 +117,7 @@ static void read_list(struct spy__migrate *m, const struct spy__answer *answer)
                 applied[old] |= UINT64_C(1) << number;
             }
         }
-        at = stop + 1;
+        at = newline ? newline + 1 : end;
     }
     m->old = applied[1] != 0 || (applied[0] == 0 && m->version < VERSION_CURRENT);
     m->applied = applied[m->old];

@@ -198,8 +198,8 @@ static const char *words_for(int err)
 static void fill_answer(struct spy__answer *ret, struct spy__http_reply *reply, int rc, long status)
 {
     *ret = (struct spy__answer){ .status = rc == 0 ? status : 0, .headers = reply->lines };
-    const char *at = reply->head.bytes, *end = at + reply->head.len;
-    while (reply->head.len > 0 && at < end && ret->header_count < SPY__HTTP_LINES_MAX) {
+    const char *at = reply->head.len > 0 ? reply->head.bytes : "", *end = at + reply->head.len;
+    while (at < end && ret->header_count < SPY__HTTP_LINES_MAX) {
         reply->lines[ret->header_count++] = at;
         at += strlen(at) + 1;
     }
