@@ -190,7 +190,8 @@ static bool take_field(struct cursor *c, struct spy_field *field, size_t *ret_ke
         }
     }
     *ret_key_bytes = key_bytes;
-    return take_text(c, key_bytes, &field->key) && take_value(c, field, word >> 32);
+    return take_text(c, key_bytes, &field->key) && field->key[0] != '\0' &&
+           take_value(c, field, word >> 32);
 }
 
 // The field of this key that stands in the view already, or NULL. `seen` has a bit for every key
