@@ -47,14 +47,22 @@ class EventStore:
     def __init__(self, *flags, folder=None):
         self.temporary = None if folder else tempfile.mkdtemp(prefix="spyglass-events-")
         self.folder = folder or self.temporary
+        self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen([PROGRAM, "--data", self.folder, "--listen", "127.0.0.1:0", *flags], cwd="/",
                                         env=environment(**{k: v for k, v in os.environ.items() if k == "SPY_LIBCHDB"}),
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors, text=True)
         line = self.process.stdout.readline()  # it comes, or the program has ended
         if "http://" not in line:
+            self.errors.seek(0)
+            why = self.errors.read()
             self.close()
-            raise AssertionError(f"spyglass-events did not start: {line}")
+            raise AssertionError(f"spyglass-events did not start: {line}{why}")
         self.url = line.split()[-1]
+
+    @property
+    def sandboxed(self):
+        self.errors.seek(0)
+        return "no sandbox here" not in self.errors.read()
 
     def __enter__(self):
         return self
@@ -94,5 +102,6 @@ class EventStore:
                 self.process.kill()
                 self.process.wait()
         self.process.stdout.close()
+        self.errors.close()
         if self.temporary:
             shutil.rmtree(self.temporary, ignore_errors=True)

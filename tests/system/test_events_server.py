@@ -213,9 +213,22 @@ class Interface(unittest.TestCase):
 
     def test_nothing_beyond_the_data_folder(self):
         for query in ("SELECT * FROM file('/etc/passwd', LineAsString)", "SELECT * FROM url('http://127.0.0.1:1/', CSV, 'a String')",
-                      "SELECT * FROM remote('127.0.0.1', system.one)", "SELECT * FROM `/etc/passwd`", "SYSTEM SHUTDOWN"):
+                      "SELECT * FROM remote('127.0.0.1', system.one)", "SELECT * FROM `/etc/passwd`", "SYSTEM SHUTDOWN",
+                      "CREATE TABLE u (a String) ENGINE = File(LineAsString, '/etc/passwd')", "CREATE DATABASE u ENGINE = Filesystem('/etc')",
+                      "CREATE TABLE u (a String) ENGINE = URL('http://127.0.0.1:1/', CSV)", "CREATE TABLE u (a Int32) ENGINE = SQLite('/tmp/x', 't')",
+                      "CREATE DICTIONARY u (k UInt64, v String) PRIMARY KEY k SOURCE(EXECUTABLE(command 'id' format 'CSV')) LAYOUT(FLAT()) LIFETIME(0)"):
             with self.subTest(query=query):
                 self.assert_error(self.store.call(query), 403, 497, "Not enough privileges")
+
+    def test_the_kernel_keeps_it_in_its_folder(self):
+        if not self.store.sandboxed:
+            self.skipTest("this kernel has no Landlock")
+        self.assertEqual(self.store.call("SELECT file('/etc/passwd')").code, 76)  # CANNOT_OPEN_FILE
+        self.assertEqual(self.store.call(f"SELECT file('{__file__}')").code, 76)
+        environment = f"/proc/{self.store.process.pid}/environ"
+        with open(environment, "rb") as file:
+            self.assertEqual(file.read().strip(b"\0"), b"")
+        self.assertNotIn("PATH", self.store.call("SELECT file('/proc/self/environ')").text)
 
     def test_for_programs_of_this_machine_alone(self):
         for headers in ({"Host": "example.com"}, {"Origin": "https://example.com"}, {"Origin": "null"}, {"X-Forwarded-For": "192.0.2.1"}):

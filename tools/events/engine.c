@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "tools/events/engine_config.h"
+#include "tools/events/sandbox.h"
 
 // A statement that we make ourselves: settings and a database's name.
 #define STATEMENT_BYTES_MAX (1u << 20)
@@ -270,6 +271,8 @@ bool events_engine_start(struct events_engine *engine, const char *folder, char 
              folder);
     snprintf(engine->users_arg, sizeof(engine->users_arg), "--users_config=%s/" EVENTS_USERS_FILE,
              folder);
+    events_sandbox_forget_environment();
+    engine->sandbox = events_sandbox_enter(folder); // before the engine starts its threads
     engine->chdb.set_signal_handlers_enabled(0);
     if (!events_session_open(&session, engine)) {
         snprintf(why, why_bytes, "the engine does not start in %s; what it said is above", folder);

@@ -4,9 +4,9 @@
 // slow statement of one holds up no other. Opening one takes some 0.1 ms. One more connection stays
 // open for as long as the engine lives: closing the last one would shut the engine down.
 //
-// The engine's user may do all that happens inside of the data folder, and nothing that reads or
-// writes elsewhere by table functions (file, url, remote, …); time, memory and results have limits
-// that a request may change up to a maximum. See engine_config.c.
+// The engine's user may do what happens inside of the data folder, and nothing that reads, writes or
+// runs something elsewhere; time, memory and results have limits that a request may change up to a
+// maximum. See engine_config.c and sandbox.h.
 //
 // Threads: any; a session has one owner at a time.
 #ifndef EVENTS_ENGINE_H
@@ -19,6 +19,7 @@ struct events_engine {
     struct chdb chdb;
     chdb_connection *anchor;
     char path_arg[4200], config_arg[4200], users_arg[4200];
+    int sandbox;                                       // 0, or why there is none: a negative errno
     char version[64], timezone[64], display_name[256]; // as the engine says them
 };
 
@@ -38,7 +39,8 @@ struct events_answer {
     const struct chdb *chdb;
 };
 
-// Starts the engine on folder/engine, which is made. False, with a sentence in why, where it cannot.
+// Starts the engine on folder/engine, which is made; from then on the process is in a sandbox, where
+// the kernel has one. The environment is forgotten. False, with a sentence in why, where it cannot.
 bool events_engine_start(struct events_engine *engine, const char *folder, char *why,
                          size_t why_bytes);
 // Every session is closed by now.

@@ -10,9 +10,12 @@ static const char config[] = "<clickhouse>\n"
                              " <max_server_memory_usage>2147483648</max_server_memory_usage>\n"
                              "</clickhouse>\n";
 
-// The one user. SOURCES are the table functions that reach beyond the data folder; SYSTEM SHUTDOWN
-// would signal the whole process group. Limits: a dashboard's query takes a fraction of each; a
-// request may set others, up to the maximum.
+// The one user. The library has no fences of its own: as a shell's engine it would read any file,
+// ask any server and, for a dictionary, run any command. SOURCES are the table functions that reach
+// beyond the data folder, TABLE ENGINE ON * the engines that do (others need no grant); SYSTEM
+// SHUTDOWN would signal the whole process group. sandbox.h is the second fence.
+//
+// Limits: a dashboard's query takes a fraction of each; a request may set others, up to the maximum.
 static const char users[] =
     "<clickhouse>\n"
     " <profiles><default>\n"
@@ -35,7 +38,8 @@ static const char users[] =
     "  <grants>\n"
     "   <query>GRANT ALL ON *.*</query>\n"
     "   <query>REVOKE SOURCES ON *.*</query>\n"
-    "   <query>REVOKE SYSTEM SHUTDOWN ON *.*</query>\n"
+    "   <query>REVOKE TABLE ENGINE ON *</query>\n"
+    "   <query>REVOKE CREATE DICTIONARY, SYSTEM SHUTDOWN ON *.*</query>\n"
     "  </grants>\n"
     " </default></users>\n"
     " <quotas><default></default></quotas>\n"

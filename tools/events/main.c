@@ -46,12 +46,13 @@ static const char help[] =
     "  in its answers      X-ClickHouse-Summary, -Exception-Code, -Format, -Query-Id, -Timezone,\n"
     "                      -Server-Display-Name\n"
     "\n"
-    "The user is default, without a password. Anything else is 501: sessions, roles, external "
-    "tables,\n"
-    "ClickHouse's own compression, several statements in one request, INTO OUTFILE, FROM INFILE,\n"
-    "BACKUP. The table functions that reach beyond the data folder (file, url, remote, s3, …) are\n"
-    "refused by the engine. A body may have 128 MiB decoded, a result 256 MiB; a query has 60 s\n"
-    "(max_execution_time, up to 600).\n"
+    "The user is default, without a password. Anything else is 501: sessions, roles, external\n"
+    "tables, ClickHouse's own compression, INTO OUTFILE, FROM INFILE, BACKUP. What reaches beyond\n"
+    "the data folder (file, url, remote, s3, dictionaries, ...) is refused by the engine and, "
+    "where\n"
+    "there is Landlock, by the kernel. A body may have 128 MiB decoded, a result 256 MiB; a query "
+    "has\n"
+    "60 s (max_execution_time, up to 600). Past its bounds it answers 503.\n"
     "\n"
     "Variables:\n"
     "  SPY_LIBCHDB         libchdb.so [where script/setup puts it]\n";
@@ -150,6 +151,12 @@ static int serve(const struct flags *flags, const struct sockaddr_storage *addre
                work.engine.version, folder,
                (int)(strrchr(flags->listen_on, ':') - flags->listen_on), flags->listen_on, port);
         fflush(stdout);
+        if (work.engine.sandbox != 0) {
+            fprintf(stderr,
+                    "spyglass-events: no sandbox here (Landlock: %s): a query may read any file "
+                    "that this user may\n",
+                    strerror(-work.engine.sandbox));
+        }
         status = run(&http, &signals);
     }
     events_work_stop(&work);
