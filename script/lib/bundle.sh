@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # For script/setup: old servers for the tests, as `bundle` packages: unpacked into .deps/bundle/ with all libraries that they
 # need and that are not installed, so that nothing is. Where the distribution has none, the tests that want one are skipped.
-# Uses wanted(), has_candidate(), update_lists(), DEPS and servers of script/setup.
+# Uses wanted(), has_candidate(), update_lists(), mb(), DEPS and servers of script/setup.
 
 BUNDLE=$DEPS/bundle
 
@@ -22,6 +22,7 @@ download_bundle() {
     local work=$DEPS/unpacking-bundle deb packages
     mapfile -t packages < <(closure "$@")
     [ "${#packages[@]}" -gt 0 ] || return 1
+    echo "  download: $(apt-cache --no-all-versions show "${packages[@]}" | sed -n 's/^Size: //p' | mb)"
     rm -rf "$work"
     mkdir -p "$work/debs" "$work/root"
     (cd "$work/debs" && apt-get -qq -o APT::Sandbox::User="$(id -un)" download "${packages[@]}") || return 1

@@ -165,6 +165,46 @@ class SetupTest(unittest.TestCase):
         self.assertTrue(os.path.exists(os.path.join(modules, "uplot")))
         self.assertFalse(os.path.exists(os.path.join(modules, "@chdb/lib-linux-x64-gnu")))
 
+    @unittest.skipUnless(shutil.which("dpkg-query"), "not Debian")
+    def test_an_old_server_comes_with_its_libraries_and_is_not_installed(self):
+        tree = self.tree()
+        self.stand_in("clickhouse-server", "#!/bin/sh\n")  # installed by someone else: nothing to do
+        status, output, _, _ = self.bundle(tree)
+        self.assertEqual((status, output), (0, ""))
+        os.unlink(os.path.join(self.bin, "clickhouse-server"))
+        self.stand_in("apt-get", RECORD + """
+case $* in
+*" -s "*) printf 'Inst clickhouse-server (18)\\nInst libold1 (1)\\nConf libold1 (1)\\n' ;;
+*" download "*) touch clickhouse-server.deb libold1.deb ;;
+*) exit 100 ;;
+esac
+""")
+        self.stand_in("apt-cache", "#!/bin/sh\necho 'Size: 2500000'\n")
+        self.stand_in("dpkg-deb", '#!/bin/sh\nmkdir -p "$3/usr/sbin"\ntouch "$3/usr/sbin/clickhouse-server"\nchmod +x "$3/usr/sbin/clickhouse-server"\n')
+        status, output, errors, calls = self.bundle(tree)
+        self.assertEqual((status, errors), (0, ""), output)
+        self.assertIn("(not installed, no service): clickhouse-server\n  download: 2.5 MB\n", output)
+        self.assertRegex(calls, r" download clickhouse-server libold1\n$")
+        self.assertEqual(os.listdir(os.path.join(tree, ".deps")), ["bundle"])
+        self.assertEqual(self.bundle(tree)[:2], (0, ""))  # it is there now
+
+    def bundle(self, tree):
+        """What script/setup does of the bundle alone, in a tree of its own."""
+        path = f"{self.bin}:/usr/bin:/bin"
+        done = subprocess.run(["bash", "-euc", """
+            cd "$1"; DEPS=.deps; servers=1; mkdir -p .deps
+            eval "$(sed -n '/^wanted() {/,/^}/p; /^mb() {/,/^}/p' script/setup)"
+            tier=test; has_candidate() { true; }; update_lists() { false; }
+            source script/lib/bundle.sh
+            mapfile -t names < <(missing_bundle); [ "${#names[@]}" -eq 0 ] || unpack_bundle "${names[@]}"
+            """, "-", tree],
+                              capture_output=True, text=True, timeout=60, env={**os.environ, "CALLS": self.calls, "PATH": path})
+        calls = ""
+        if os.path.exists(self.calls):
+            with open(self.calls, encoding="utf-8") as file:
+                calls = file.read()
+        return done.returncode, done.stdout, done.stderr, calls
+
     def test_nonsense_is_refused(self):
         status, _, errors, _ = self.setup("everything")
         self.assertEqual(status, 2)
