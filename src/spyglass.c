@@ -35,6 +35,7 @@
 #include "settings.h"
 #include "signals/event.h"
 #include "signals/log.h"
+#include "signals/span.h"
 #include "signals/tail.h"
 #include "spyglass/events.h"
 #include "spyglass/log.h"
@@ -186,6 +187,7 @@ static int start_pump(const struct spy__settings *s)
     };
     int why, err = spy__pump_start(&options, &why);
     all.state_dir_why = all.state_dir_why ? all.state_dir_why : why;
+    spy__spans_want(err == 0 && s->admin); // whoever keeps them, see start_keep()
     return err ? refuse_log(s, err) : 0;
 }
 
@@ -261,6 +263,7 @@ static int stop_all(unsigned timeout_ms)
     const uint64_t deadline_ns = spy__monotonic_ns() + (uint64_t)timeout_ms * 1000000u;
     __atomic_store_n(&is_ready, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&admin_port, 0, __ATOMIC_RELAXED);
+    spy__spans_want(false);
     stop_admin();
     spy__resource_stop();
     int err = spy__pump_stop(left_ms(deadline_ns));

@@ -230,7 +230,7 @@ struct spy_context_scope spy_context_continue(const struct spy_incoming *incomin
     ctx->ids_bytes =
         (uint32_t)(offsetof(struct spy__ids, correlation_id) + strlen(ctx->ids.correlation_id) + 1);
     ctx->ids_sum = spy__wire_sum_of(&ctx->ids, ctx->ids_bytes);
-    ctx->span_id = parent.parent_id;
+    ctx->span_id = ctx->remote_id = parent.parent_id;
     ctx->sampled = parent.sampled;
     ctx->random = parent.random;
     ctx->deferred = parent.deferred;
@@ -252,6 +252,9 @@ struct spy__context_view spy__context_view(void)
         view.correlation_id = ctx->ids.correlation_id;
         view.trace_hi = ctx->ids.trace_hi;
         view.trace_lo = ctx->ids.trace_lo;
+        view.remote_id = ctx->remote_id;
+        view.remote_decided = ctx->remote_id != 0 && !ctx->deferred;
+        view.sampled = ctx->sampled;
     }
     if (spy__current.bound) {
         view.bound = spy__current.bound->fields;

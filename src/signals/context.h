@@ -23,6 +23,7 @@ struct spy_context {
     uint64_t ids_sum;
     struct spy__ids ids;
     uint64_t span_id;
+    uint64_t remote_id;           // the caller's span, in another process; zero for none
     struct spy__bound *bound;     // a reference, or NULL
     struct spy__carried *carried; // a reference, or NULL where there is nothing to pass on
     struct spy_trace *trace;      // a reference, or NULL: the timeline that its spans go to
@@ -51,6 +52,8 @@ extern __thread struct spy__current spy__current __attribute__((tls_model("initi
 struct spy__context_view {
     const char *correlation_id; // "" for none
     uint64_t trace_hi, trace_lo, span_id;
+    uint64_t remote_id;           // the caller's span, in another process; zero for none
+    bool remote_decided, sampled; // whether that one decided about the trace, and what
     const struct spy_field *bound;
     size_t bound_count;
 };

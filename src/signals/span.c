@@ -372,13 +372,17 @@ static void count_outcome(const struct spy__operation_state *state, const struct
     }
 }
 
-void spy__end_at(struct spy_span *span, struct spy_outcome outcome, uint64_t end_ns)
+static void end_span(struct spy_span *span, struct spy_outcome outcome, uint64_t end_ns,
+                     uint64_t now_ns)
 {
     const struct spy_operation *operation = span->operation;
     double seconds = seconds_until(span, end_ns);
     count_outcome(operation->state, span, outcome, seconds);
     if (outcome.error_type && !operation->no_failure_line && spy_log_enabled(SPY_LEVEL_WARN)) {
         write_failure(span, outcome, seconds);
+    }
+    if (__atomic_load_n(&spy__spans_wanted, __ATOMIC_RELAXED)) {
+        spy__span_record(span, outcome, end_ns, now_ns);
     }
     // A span that is no longer the innermost (its context was detached meanwhile) leaves things as
     // they are.
@@ -388,11 +392,16 @@ void spy__end_at(struct spy_span *span, struct spy_outcome outcome, uint64_t end
     span->operation = NULL;
 }
 
+void spy__end_at(struct spy_span *span, struct spy_outcome outcome, uint64_t end_ns)
+{
+    end_span(span, outcome, end_ns, spy__monotonic_ns());
+}
+
 void spy_end(struct spy_span *span, struct spy_outcome outcome)
 {
     if (span && span->operation) {
         uint64_t now_ns = spy__monotonic_ns();
         spy__trace_add(span, outcome, now_ns);
-        spy__end_at(span, outcome, now_ns);
+        end_span(span, outcome, now_ns, now_ns);
     }
 }

@@ -9,7 +9,7 @@ import time
 import unittest
 import uuid
 
-from service import JSON, Memegen
+from service import JSON, Connection, Memegen
 from standin import Standin
 
 PATH = "/api/v1/memes"
@@ -89,6 +89,32 @@ class Timeline(Case):
         for agent in AGENTS - {"refinement"}:  # whose rounds are one span
             self.assertEqual(ran[agent], told[agent], agent)
 
+    def test_the_admin_server_has_the_same_spans(self):
+        """By the other road: each span is a record of its own, and the trace window puts them together."""
+        trace_id = uuid.uuid4().hex
+        meme = self.memegen.post(PATH, {"topic": "two roads"}, {
+            "X-Correlation-ID": "roads-1", "traceparent": f"00-{trace_id}-{PARENT}-01"}).json()
+        wanted = trace_of(self.memegen, meme["id"])["spans"]
+        end = time.monotonic() + 30
+        while True:
+            with Connection(self.memegen.admin) as connection:
+                answer = connection.request("GET", f"/debug/requests/{trace_id}")
+            spans = answer.json()["spans"] if answer.status == 200 else []
+            if len(spans) >= len(wanted):
+                break
+            self.assertLess(time.monotonic(), end, answer.body)
+            time.sleep(0.02)
+        self.assertEqual({(span["span_id"], span["parent_id"], span["name"]) for span in spans},
+                         {(span["span_id"], span["parent_span_id"], span["name"]) for span in wanted})
+        by_id = {span["span_id"]: span for span in spans}
+        for span in wanted:
+            got = by_id[span["span_id"]]
+            self.assertEqual(got["duration_us"], round(span["duration_seconds"] * 1e6))
+            self.assertEqual({**got["fields"], **span["attributes"]}, got["fields"])
+        root, = (span for span in spans if span["root"])
+        self.assertEqual((root["name"], root["parent_id"], root["fields"]["path"]), ("http", PARENT, PATH))
+        self.assertIs(root["fields"]["parent_sampled"], True)
+
     def test_a_meme_made_later_has_one_too(self):
         answer = self.memegen.post(f"{PATH}?async=1", {"topic": "later"})
         self.assertEqual(answer.status, 202)
@@ -159,18 +185,6 @@ class Timeline(Case):
         for wrong in (f"{path}/", f"{path}?async=1", f"{PATH}//trace", f"{path}.html"):
             self.assertIn(self.memegen.get(wrong).status, (200, 404))
 
-    def lines_of(self, ids):
-        """The lines of each id, once all have ended: the log is a moment behind the answers."""
-        end = time.monotonic() + 30
-        while True:
-            lines, ended = collections.defaultdict(list), 0
-            for line in self.memegen.log():
-                lines[line.get("correlation_id")].append(line)
-                ended += line["event"] == "request_processed" and line.get("correlation_id") in ids
-            if ended >= len(ids) or time.monotonic() > end:
-                return lines
-            time.sleep(0.05)
-
     def test_none_is_crossed_with_another(self):
         """8 threads, 64 connections: each request's lines and spans carry its ids, and nobody else's."""
         asked, failures = {}, []
@@ -206,7 +220,9 @@ class Timeline(Case):
             thread.join()
         self.assertEqual(failures, [])
         self.assertEqual(len(asked), REQUESTS)
-        lines = self.lines_of(asked)
+        lines = collections.defaultdict(list)
+        for line in self.memegen.log_of(*asked):
+            lines[line.get("correlation_id")].append(line)
         seen = set()
         for name, (trace_id, meme_id) in asked.items():
             trace = trace_of(self.memegen, meme_id)
