@@ -3,15 +3,13 @@
 import gzip
 import json
 import os
-import signal
+import re
 import subprocess
-import tempfile
-import threading
-import time
 import unittest
 
 import event_store
-from event_store import EventStore, PROGRAM
+from event_store import EventStore
+from service import ROOT
 
 TABLE = "CREATE TABLE t (a UInt32, b String) ENGINE = MergeTree ORDER BY a SETTINGS non_replicated_deduplication_window = 100"
 INSERT = "INSERT INTO t FORMAT JSONEachRow"
@@ -23,6 +21,14 @@ def rows(*numbers):
 
 @unittest.skipIf(event_store.missing(), event_store.missing())
 class Interface(unittest.TestCase):
+    def test_the_documents_lines_work(self):
+        with open(os.path.join(ROOT, "docs/event-store.md"), encoding="utf-8") as file:
+            script, printed = re.search(r"## Asking it.*?```sh\n(.*?)```.*?```text\n(.*?)```", file.read(), re.DOTALL).groups()
+        self.store.ask("DROP TABLE IF EXISTS seen")
+        done = subprocess.run(["bash", "-euc", script.replace("127.0.0.1:8123", self.store.url).replace("curl ", "curl -sSf --noproxy '*' ")],
+                              capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, printed, ""))
+
     @classmethod
     def setUpClass(cls):
         cls.store = EventStore()
