@@ -48,24 +48,37 @@ def free_port():
 
 class OldClickHouse(EventStore):
     def __init__(self):  # pylint: disable=super-init-not-called
-        self.temporary = tempfile.mkdtemp(prefix="old-clickhouse-")
-        port = free_port()
+        for tries_left in (2, 1, 0):
+            self.temporary = tempfile.mkdtemp(prefix="old-clickhouse-")
+            said = self._start(free_port())
+            if said is None:
+                return
+            self.close()
+            if not tries_left:  # somebody else may have taken the port meanwhile, once or twice
+                raise AssertionError(f"clickhouse-server did not start: {said}")
+
+    def _start(self, port):
+        """None, or what it said where it did not start."""
         for name, text in (("config.xml", CONFIG.format(self.temporary, port)), ("users.xml", USERS)):
             with open(os.path.join(self.temporary, name), "w", encoding="utf-8") as file:
                 file.write(text)
         libraries = ":".join(sorted(set(map(os.path.dirname, glob.glob(os.path.join(BUNDLE, "lib/*/lib*.so*"))))))
+        self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen([program(), f"--config-file={self.temporary}/config.xml"], cwd=self.temporary,
                                         env={**os.environ, "LD_LIBRARY_PATH": libraries}, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                                        stdout=subprocess.PIPE, stderr=self.errors, text=True)
         self.url = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._is_up():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.process.kill()
-                said = self.process.stdout.read()
-                self.close()
-                raise AssertionError(f"clickhouse-server did not start: {said}")
+                return self._said()
             time.sleep(0.05)
+        return None if self.process.poll() is None else self._said()
+
+    def _said(self):
+        self.errors.seek(0)
+        return self.errors.read()
 
     def _is_up(self):
         try:
