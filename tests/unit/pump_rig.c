@@ -20,6 +20,10 @@ static void encode(struct spy__buf *out, const struct spy__record *record, const
 {
     (void)arg;
     spy__buf_puts(out, record->event);
+    if (record->field_count > 0 && record->fields[0].type == SPY_FIELD_STR) {
+        spy__buf_putc(out, ' ');
+        spy__buf_put(out, record->fields[0].value.s, record->fields[0].len);
+    }
     spy__buf_putc(out, '\n');
 }
 

@@ -1,4 +1,4 @@
-// What the tests of the pump share: an encoder that writes the event and a newline, counters of
+// What the tests of the pump share: an encoder that writes the event, a first field of text and a newline, counters of
 // what became of lines, files in memory and full pipes. No test sleeps: where time must pass, a
 // pipe or the pump's own bounded wait passes it.
 #ifndef TESTS_PUMP_RIG_H
