@@ -24,6 +24,7 @@ struct config {
     char *environment;       // SENTRY_ENVIRONMENT; "development"
     char *release;           // SENTRY_RELEASE; this version
     char *log_format;        // auto, json, console, logfmt
+    char *log_levels;        // levels of modules, or ""
     char *redact;            // more words that name a secret, or ""
     char *log_repeats_max;   // a number, or "off"
     char *log_level;         // debug, info, warn, error

@@ -93,6 +93,28 @@ const char *config_check_log_level(const char *value)
                : "is not debug, info, warn or error";
 }
 
+const char *config_check_log_levels(const char *value)
+{
+    static const char between[] = ", \t";
+    static const char wrong[] = "is not MODULE=LEVEL, with commas between them";
+    char level[8];
+
+    for (const char *at = value + strspn(value, between); *at; at += strspn(at, between)) {
+        size_t len = strcspn(at, between), name = strcspn(at, "=");
+
+        if (name == 0 || name > 63 || name >= len || len - name > sizeof(level)) {
+            return wrong;
+        }
+        memcpy(level, at + name + 1, len - name - 1);
+        level[len - name - 1] = '\0';
+        if (strcmp(level, "off") != 0 && config_check_log_level(level)) {
+            return wrong;
+        }
+        at += len;
+    }
+    return NULL;
+}
+
 const char *config_check_redact(const char *value)
 {
     static const char between[] = ", \t";

@@ -34,6 +34,8 @@ const struct setting config_table[] = {
       .help = "auto, json, logfmt or console; auto: console on a terminal, else json" },
     { TEXT(log_level), .variable = "SPY_LOG_LEVEL", .value = "info",
       .check = config_check_log_level, .help = "debug, info, warn or error" },
+    { TEXT(log_levels), .variable = "SPY_LOG_LEVELS", .value = "", .check = config_check_log_levels,
+      .help = "levels of modules: http=debug,pipeline=warn; * is all others" },
     { TEXT(redact), .variable = "SPY_REDACT", .value = "", .check = config_check_redact,
       .help = "more words that name a secret in logs, with commas between them" },
     { TEXT(log_repeats_max), .variable = "SPY_LOG_REPEATS_MAX", .value = "100",

@@ -58,6 +58,7 @@ const char *config_check_folder(const char *value);
 const char *config_check_key(const char *value);
 const char *config_check_log_format(const char *value);
 const char *config_check_log_level(const char *value);
+const char *config_check_log_levels(const char *value);
 const char *config_check_redact(const char *value);
 const char *config_check_repeats(const char *value);
 const char *config_check_log_output(const char *value);

@@ -116,6 +116,7 @@ static int start_spyglass(const struct service *service, const struct config *co
         .admin_token = config->admin_token[0] ? config->admin_token : NULL,
         .log_format = log_format(config->log_format),
         .log_level = log_level(config->log_level),
+        .log_levels = config->log_levels,
         .redact = config->redact,
         .log_repeats_max = strcmp(config->log_repeats_max, "off") == 0
                                ? SPY_REPEATS_UNLIMITED

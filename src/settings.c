@@ -89,6 +89,19 @@ static int find_log_level(struct spy__settings *s, enum spy_level option)
     return err;
 }
 
+static int find_log_levels(struct spy__settings *s, const char *option)
+{
+    s->log_levels = or_null(option) ? option : or_null(getenv("SPY_LOG_LEVELS"));
+    return spy__log_levels_parse(&s->modules, &s->log_level, s->log_levels) == 0
+               ? 0
+               : spy__settings_refuse(-EINVAL,
+                                      "%s is \"%.100s\": it must be MODULE=LEVEL, with commas "
+                                      "between them; a level is "
+                                      "debug, info, warn, error or off",
+                                      or_null(option) ? "log_levels" : "SPY_LOG_LEVELS",
+                                      s->log_levels);
+}
+
 static const char *const format_names[] = { "auto", "json", "console", "logfmt", NULL };
 
 static int find_log_format(struct spy__settings *s, enum spy_log_format option)
@@ -369,6 +382,7 @@ int spy__settings_find(struct spy__settings *s, const struct spy_options *o)
     err = err ? err : find_output(s, o);
     err = err ? err : find_log_format(s, o->log_format);
     err = err ? err : find_log_level(s, o->log_level);
+    err = err ? err : find_log_levels(s, o->log_levels);
     err = err ? err : find_full_wait(s, o->full_wait_ms);
     err = err ? err : find_redact(s, o->redact);
     err = err ? err : find_log_repeats(s, o->log_repeats_max);

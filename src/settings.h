@@ -7,6 +7,7 @@
 
 #include "record/pseudonym.h"
 #include "record/sink.h"
+#include "signals/log_level.h"
 #include "spyglass/options.h"
 
 // Strings are borrowed from the options and the environment. What is owned is there only where
@@ -18,6 +19,8 @@ struct spy__settings {
     enum spy_log_format log_format; // not SPY_LOG_AUTO
     bool colour;
     enum spy_level log_level;
+    const char *log_levels;
+    struct spy__module_levels modules;
     const char *redact;
     unsigned log_repeats_max;
     unsigned full_wait_ms, resource_period_s, trace_slow_ms;

@@ -36,6 +36,7 @@
 #include "settings.h"
 #include "signals/event.h"
 #include "signals/log.h"
+#include "signals/log_level.h"
 #include "signals/span.h"
 #include "signals/tail.h"
 #include "spyglass/events.h"
@@ -286,8 +287,9 @@ static void log_started(const struct spy__settings *s)
         s->sink.kind == SPY__SINK_FD ? spy_int("log_fd", s->sink.fd)
                                      : spy_str("log_file", s->sink.file.path),
         spy_str("log_format", spy__settings_format(s)),
-        spy_str("log_level", spy__level_name(s->log_level)), spy_str("redact", s->redact),
-        spy_uint("log_repeats_max", s->log_repeats_max), spy_uint("full_wait_ms", s->full_wait_ms),
+        spy_str("log_level", spy__level_name(s->log_level)), spy_str("log_levels", s->log_levels),
+        spy_str("redact", s->redact), spy_uint("log_repeats_max", s->log_repeats_max),
+        spy_uint("full_wait_ms", s->full_wait_ms),
         spy_uint("resource_period_s", s->resource_period_s),
         spy_str("resource_disk", s->resource_period_s ? s->resource_disk : NULL));
 }
@@ -314,7 +316,7 @@ static int start_all(const struct spy_options *opts)
         return err;
     }
     all.started = true;
-    spy_log_set_level(s.log_level);
+    spy__log_levels_set(s.log_level, &s.modules);
     log_started(&s);
     if (all.state_dir_why != 0) {
         char text[128];

@@ -18,7 +18,16 @@
 #include "spyglass/api.h"
 #include "spyglass/options.h"
 
+/* Define SPY_MODULE as a string constant before including this header to name the part of the
+ * program. */
+#ifndef SPY_MODULE
+#define SPY_MODULE NULL
+#endif
+
 SPY_BEGIN_DECLS
+
+/** Longest name of a module that has a level of its own. */
+#define SPY_MODULE_NAME_MAX 63
 
 /** Most fields of one record, bound ones included; more are dropped and counted. */
 #define SPY_FIELDS_MAX 32
@@ -109,17 +118,30 @@ static inline struct spy_field spy__no_field(void)
     return f;
 }
 
-/** The lowest level that makes a line now. Private; read it through spy_log_enabled(). */
-SPY_API extern int spy__log_level;
+/** The lowest level that makes a line in any module now, and whether modules differ. Private; read
+ * them through spy_log_enabled(). */
+SPY_API extern int spy__log_level, spy__log_modules;
+SPY_API bool spy__log_module_enabled(enum spy_level level, const char *module);
 
-/** Whether a line of this level would be made. Threads: any. */
+/** Whether a line of this level would be made in this module. Threads: any. */
 static inline bool spy_log_enabled(enum spy_level level)
 {
-    return (int)level >= __atomic_load_n(&spy__log_level, __ATOMIC_RELAXED);
+    return (int)level >= __atomic_load_n(&spy__log_level, __ATOMIC_RELAXED) &&
+           (__atomic_load_n(&spy__log_modules, __ATOMIC_RELAXED) == 0 ||
+            spy__log_module_enabled(level, SPY_MODULE));
 }
 
-/** Changes the level at run time; SPY_LEVEL_DEFAULT is info. Threads: any. */
+/** Changes the level at run time, for all modules that have none of their own; SPY_LEVEL_DEFAULT is
+ * info. Threads: any. */
 SPY_API void spy_log_set_level(enum spy_level level);
+
+/**
+ * Gives the lines of one module (SPY_MODULE) a level of their own at run time; SPY_LEVEL_DEFAULT
+ * takes it away. Returns 0, -EINVAL (a level that is none; a name that is empty, longer than
+ * SPY_MODULE_NAME_MAX, or has a space, a comma, a '=', a quote, a backslash or no ASCII) or -ENOSPC
+ * (64 other modules have had one). Threads: any.
+ */
+SPY_API int spy_log_set_module_level(const char *module, enum spy_level level);
 
 /**
  * Publishes one line. Use the macros below. `module` names the part of the program (SPY_MODULE) or
@@ -130,12 +152,6 @@ SPY_API void spy__log(enum spy_level level, const char *module, const char *even
                       const struct spy_field *fields, size_t n);
 
 SPY_END_DECLS
-
-/* Define SPY_MODULE as a string constant before including this header to name the part of the
- * program. */
-#ifndef SPY_MODULE
-#define SPY_MODULE NULL
-#endif
 
 #ifdef __cplusplus
 template <typename... Field>

@@ -70,7 +70,10 @@ struct spy_options {
                          has colours on a terminal, unless NO_COLOR is set */
     enum spy_level log_level; /**< lines below it are not made; default: SPY_LOG_LEVEL (debug, info,
                                  warn, error, off), else info */
-    unsigned full_wait_ms;    /**< how long a caller waits for room before its line is dropped and
+    const char *log_levels; /**< levels of modules (SPY_MODULE), "http=debug,store=warn"; '*' is all
+                                 others, and goes before log_level; default: SPY_LOG_LEVELS, else
+                                 none */
+    unsigned full_wait_ms;  /**< how long a caller waits for room before its line is dropped and
                                  counted, 1 to    60000; default: SPY_FULL_WAIT_MS, else 100 */
     unsigned resource_period_s; /**< period of the `resource_usage` sampler, 1 to 3600; default: no
                                    sampler */

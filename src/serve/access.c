@@ -144,6 +144,33 @@ static bool has_token(const char *authorization, const char *token)
     return equal_in_constant_time(given, strlen(given), token);
 }
 
+// Whether the Origin header (https://www.rfc-editor.org/rfc/rfc6454#section-7) names another server than
+// the one that the request was sent to.
+static bool is_foreign_origin(const struct spy__access_request *request)
+{
+    if (!request->origin) {
+        return false; // no browser
+    }
+    const char *server = strstr(request->origin, "://");
+    return !server || !request->host || strcasecmp(server + 3, request->host) != 0;
+}
+
+enum spy__access spy__access_check_change(const struct spy__access_request *request,
+                                          const char *token)
+{
+    if (is_foreign_origin(request)) {
+        return SPY__ACCESS_FORBIDDEN;
+    }
+    if (request->peer && request->peer->sa_family == AF_UNIX) {
+        return SPY__ACCESS_GRANTED;
+    }
+    if (!token || token[0] == '\0') {
+        return SPY__ACCESS_FORBIDDEN;
+    }
+    return has_token(request->authorization, token) ? SPY__ACCESS_GRANTED
+                                                    : SPY__ACCESS_TOKEN_WANTED;
+}
+
 enum spy__access spy__access_check(const struct spy__access_request *request, const char *token)
 {
     if (request->peer && spy__address_is_loopback(request->peer) && request->host &&

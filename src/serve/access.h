@@ -14,6 +14,7 @@ struct spy__access_request {
     const struct sockaddr *peer;
     const char *host;          // NULL where the header is absent or came twice
     const char *authorization; // NULL where the header is absent or came twice
+    const char *origin;        // NULL where the header is absent, "" where it came twice
     bool forwarded;            // some header is spy__header_is_forwarding()
 };
 
@@ -25,6 +26,12 @@ enum spy__access {
 
 // token is NULL or "" where none is configured.
 enum spy__access spy__access_check(const struct spy__access_request *request, const char *token);
+
+// Who may change something: whoever knows the token, and whoever is on the other end of a Unix
+// socket, but no page of another origin. The door alone is not enough: whatever runs on this machine
+// may look, and none may touch.
+enum spy__access spy__access_check_change(const struct spy__access_request *request,
+                                          const char *token);
 
 // Whether the header tells of a proxy: Forwarded (RFC 7239), Via (RFC 9110), X-Forwarded-…
 bool spy__header_is_forwarding(const char *name);

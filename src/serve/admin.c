@@ -16,6 +16,7 @@
 #include "serve/access.h"
 #include "serve/console.h"
 #include "serve/debug.h"
+#include "serve/level.h"
 #include "serve/proxy.h"
 #include "serve/proxy_url.h"
 #include "serve/scrape.h"
@@ -53,9 +54,7 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    if (status == MHD_HTTP_METHOD_NOT_ALLOWED) {
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    } else if (status == MHD_HTTP_UNAUTHORIZED) {
+    if (status == MHD_HTTP_UNAUTHORIZED) {
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     } else if (status == MHD_HTTP_SERVICE_UNAVAILABLE) {
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
@@ -72,6 +71,17 @@ static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned s
         connection, status,
         MHD_create_response_from_buffer(strlen(text), (void *)text, MHD_RESPMEM_PERSISTENT),
         "text/plain; charset=utf-8");
+}
+
+static enum MHD_Result answer_not_allowed(struct MHD_Connection *connection, const char *methods)
+{
+    static const char text[] = "Only the methods that Allow names.\n";
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(sizeof(text) - 1, (void *)text, MHD_RESPMEM_PERSISTENT);
+    if (response) {
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, methods);
+    }
+    return answer(connection, MHD_HTTP_METHOD_NOT_ALLOWED, response, "text/plain; charset=utf-8");
 }
 
 static enum MHD_Result answer_metrics(struct spy__admin *admin, struct MHD_Connection *connection)
@@ -93,7 +103,7 @@ static enum MHD_Result answer_metrics(struct spy__admin *admin, struct MHD_Conne
 
 struct seen {
     struct spy__access_request request;
-    unsigned hosts, authorizations;
+    unsigned hosts, authorizations, origins;
 };
 
 static enum MHD_Result look_at_header(void *arg, enum MHD_ValueKind kind, const char *name,
@@ -105,21 +115,24 @@ static enum MHD_Result look_at_header(void *arg, enum MHD_ValueKind kind, const 
         seen->request.host = ++seen->hosts == 1 ? value : NULL;
     } else if (strcasecmp(name, MHD_HTTP_HEADER_AUTHORIZATION) == 0) {
         seen->request.authorization = ++seen->authorizations == 1 ? value : NULL;
+    } else if (strcasecmp(name, MHD_HTTP_HEADER_ORIGIN) == 0) {
+        seen->request.origin = ++seen->origins == 1 ? value : "";
     } else if (spy__header_is_forwarding(name)) {
         seen->request.forwarded = true;
     }
     return MHD_YES;
 }
 
-static enum spy__access check_access(const struct spy__admin *admin,
-                                     struct MHD_Connection *connection)
+static enum spy__access
+check_access(const struct spy__admin *admin, struct MHD_Connection *connection,
+             enum spy__access (*check)(const struct spy__access_request *, const char *))
 {
     struct seen seen = { 0 };
     const union MHD_ConnectionInfo *peer =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     seen.request.peer = peer ? peer->client_addr : NULL;
     MHD_get_connection_values(connection, MHD_HEADER_KIND, look_at_header, &seen);
-    return spy__access_check(&seen.request, admin->token);
+    return check(&seen.request, admin->token);
 }
 
 // A page of another origin may make the browser ask, though it cannot read the answer: it shall not
@@ -158,6 +171,39 @@ static enum MHD_Result answer_debug(struct MHD_Connection *connection, const cha
     return answer(connection, status, response, "application/json");
 }
 
+static enum MHD_Result change_level(struct spy__admin *admin, struct MHD_Connection *connection,
+                                    const struct spy__level_body *body)
+{
+    unsigned status = MHD_HTTP_SERVICE_UNAVAILABLE;
+    enum spy__access access = check_access(admin, connection, spy__access_check_change);
+    if (access == SPY__ACCESS_TOKEN_WANTED) {
+        return answer_text(connection, MHD_HTTP_UNAUTHORIZED, "A bearer token is required.\n");
+    }
+    if (access != SPY__ACCESS_GRANTED || is_foreign(connection)) {
+        return answer_text(connection, MHD_HTTP_FORBIDDEN,
+                           "Only with a bearer token (admin_token), and from no other page.\n");
+    }
+    struct MHD_Response *response = spy__level_put(body, &status);
+    return answer(connection, status, response, "application/json");
+}
+
+static enum MHD_Result answer_level(struct spy__admin *admin, struct MHD_Connection *connection,
+                                    const char *method, const struct spy__level_body *body)
+{
+    unsigned status = MHD_HTTP_SERVICE_UNAVAILABLE;
+    if (body) {
+        return change_level(admin, connection, body);
+    }
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
+        return answer_not_allowed(connection, "GET, HEAD, PUT");
+    }
+    if (is_foreign(connection)) {
+        return answer_text(connection, MHD_HTTP_FORBIDDEN, "Only from this page.\n");
+    }
+    struct MHD_Response *response = spy__level_get(&status);
+    return answer(connection, status, response, "application/json");
+}
+
 static enum MHD_Result route(struct spy__admin *admin, struct MHD_Connection *connection,
                              const char *path, const char *method)
 {
@@ -172,7 +218,7 @@ static enum MHD_Result route(struct spy__admin *admin, struct MHD_Connection *co
                            "There is / to look at, and /metrics, /healthz and /readyz.\n");
     }
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
-        return answer_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "Only GET and HEAD.\n");
+        return answer_not_allowed(connection, "GET, HEAD");
     }
     if (metrics && strcmp(method, MHD_HTTP_METHOD_HEAD) == 0) {
         return answer(connection, MHD_HTTP_OK, spy__scrape_head_response(), SPY__PROM_TEXT_TYPE);
@@ -195,24 +241,53 @@ static enum MHD_Result route(struct spy__admin *admin, struct MHD_Connection *co
     return answer_text(connection, MHD_HTTP_OK, "ok\n");
 }
 
+static const char begun; // what a request that brings no body has in its slot
+
+// The first call of a request: an answer now would close the connection.
+static enum MHD_Result begin_request(const char *path, const char *method, void **slot)
+{
+    if (strcmp(path, SPY__LEVEL_PATH) == 0 && strcmp(method, MHD_HTTP_METHOD_PUT) == 0) {
+        *slot = calloc(1, sizeof(struct spy__level_body));
+        return *slot ? MHD_YES : MHD_NO;
+    }
+    *slot = (void *)&begun;
+    return MHD_YES;
+}
+
+static void on_completed(void *arg, struct MHD_Connection *connection, void **slot,
+                         enum MHD_RequestTerminationCode why)
+{
+    (void)arg;
+    (void)connection;
+    (void)why;
+    if (*slot != &begun) {
+        free(*slot);
+    }
+    *slot = NULL;
+}
+
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *path,
                                   const char *method, const char *version, const char *upload_data,
                                   size_t *upload_data_size, void **slot)
 {
-    static const char begun;
     struct spy__admin *admin = arg;
     (void)version;
-    (void)upload_data;
     if (!*slot) {
-        *slot = (void *)&begun;
-        return MHD_YES; // an answer now would close the connection
+        return begin_request(path, method, slot);
     }
+    struct spy__level_body *body = *slot != &begun ? *slot : NULL;
     if (*upload_data_size > 0) {
-        return MHD_NO; // nothing here takes a body
+        if (!body) {
+            return MHD_NO; // nothing else here takes one
+        }
+        spy__level_body_add(body, upload_data, *upload_data_size);
+        *upload_data_size = 0;
+        return MHD_YES;
     }
-    switch (check_access(admin, connection)) {
+    switch (check_access(admin, connection, spy__access_check)) {
     case SPY__ACCESS_GRANTED:
-        return route(admin, connection, path, method);
+        return strcmp(path, SPY__LEVEL_PATH) == 0 ? answer_level(admin, connection, method, body)
+                                                  : route(admin, connection, path, method);
     case SPY__ACCESS_TOKEN_WANTED:
         return answer_text(connection, MHD_HTTP_UNAUTHORIZED, "A bearer token is required.\n");
     case SPY__ACCESS_FORBIDDEN:
@@ -278,7 +353,8 @@ static struct MHD_Daemon *start_with_signals_blocked(struct spy__admin *admin, i
         MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION, 0, NULL, NULL, on_request,
         admin, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, ADMIN_CONNECTIONS_MAX,
         MHD_OPTION_CONNECTION_TIMEOUT, ADMIN_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)ADMIN_CONNECTION_BYTES, MHD_OPTION_END);
+        (size_t)ADMIN_CONNECTION_BYTES, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+        MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return daemon;
 }

@@ -13,8 +13,6 @@
 #include "signals/push.h"
 #include "spyglass/metrics.h"
 
-int spy__log_level = SPY_LEVEL_INFO; // atomic, relaxed: a change is seen soon
-
 static struct spy_counter lines_by_level[SPY__LEVELS]; // const after spy__log_register()
 static struct spy_counter lines_suppressed;
 
@@ -63,15 +61,6 @@ void spy__log_lost(enum spy__loss why, enum spy__record_kind kind, uint64_t n)
         [SPY__LOSS_SIZE] = SPY__DROP_TOO_LONG,
     };
     spy__dropped(signals[kind], reasons[why], n);
-}
-
-void spy_log_set_level(enum spy_level level)
-{
-    if (level < SPY_LEVEL_DEFAULT || level > SPY_LEVEL_OFF) {
-        return;
-    }
-    int value = level == SPY_LEVEL_DEFAULT ? SPY_LEVEL_INFO : (int)level;
-    __atomic_store_n(&spy__log_level, value, __ATOMIC_RELAXED);
 }
 
 // The fields of one record as they are gathered.

@@ -1,5 +1,6 @@
 """The admin server over real sockets: what it answers, to whom, and to how many at once."""
 
+import json
 import os
 import threading
 import time
@@ -120,6 +121,85 @@ class WhoMay(Case):
     def test_what_is_sent_twice_is_nothing(self):
         self.assertIn(self.status("localhost", "Host: localhost"), (400, 401))
         self.assertEqual(self.status("metrics.example", "Authorization: Bearer a token", "Authorization: Bearer a token"), 401)
+
+
+class LogLevel(Case):
+    """PUT /debug/log-level changes which lines are made, for whoever knows the token."""
+
+    TOKEN = "Authorization: Bearer a token"
+    PATH = "/debug/log-level"
+
+    def put(self, body, *headers, method="PUT", host="localhost"):
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        with Connection(self.service.admin_port) as connection:
+            head = [f"{method} {self.PATH} HTTP/1.1", f"Host: {host}", f"Content-Length: {len(data)}", *headers]
+            connection.send("\r\n".join(head).encode() + b"\r\n\r\n" + data)
+            answer = connection.read()
+        return answer.status, json.loads(answer.body) if answer.header("Content-Type") == "application/json" else answer
+
+    def levels(self):
+        return json.loads(self.ask(self.PATH).body)
+
+    def setUp(self):
+        self.addCleanup(self.put, {"level": "default"}, self.TOKEN)
+        self.addCleanup(self.put, {"level": "default", "module": "store"}, self.TOKEN)
+
+    def test_of_all_and_of_one_module(self):
+        before = self.levels()
+        self.assertEqual(before["modules"], {})
+        status, now = self.put({"level": "debug", "module": "store"}, self.TOKEN)
+        self.assertEqual((status, now), (200, {"level": before["level"], "modules": {"store": "debug"}}))
+        status, now = self.put({"level": "error"}, self.TOKEN)
+        self.assertEqual((status, now), (200, {"level": "error", "modules": {"store": "debug"}}))
+        self.assertEqual(self.levels(), now)
+        status, now = self.put({"module": "store", "level": "default"}, self.TOKEN)
+        self.assertEqual((status, now), (200, {"level": "error", "modules": {}}))
+
+    def test_lines_follow(self):
+        def told():
+            lines = json.loads(self.ask("/debug/logs?text=log_level_changed").body)["lines"]
+            return [entry["line"]["to"] for entry in lines if entry["line"].get("module") == "nobody"]
+
+        for change in ({"level": "off"}, {"level": "debug", "module": "nobody"}, {"level": "info"},
+                       {"level": "default", "module": "nobody"}):
+            self.assertEqual(self.put(change, self.TOKEN)[0], 200)
+        self.service.until(told)
+        self.assertEqual(told(), ["default"])  # the first was made while all was off
+
+    def test_without_the_token(self):
+        before = self.levels()
+        for headers in ((), ("Authorization: Bearer a toke",), ("Authorization: Basic a token",)):
+            status, answer = self.put({"level": "debug"}, *headers)
+            self.assertEqual((status, answer.header("WWW-Authenticate")), (401, "Bearer"), headers)
+        self.assertEqual(self.levels(), before)
+
+    def test_from_another_page(self):
+        before = self.levels()
+        port = self.service.admin_port
+        for foreign in ("Origin: http://evil.example", "Origin: null", "Origin: http://localhost:1",
+                        "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site"):
+            self.assertEqual(self.put({"level": "debug"}, self.TOKEN, foreign, host=f"localhost:{port}")[0], 403, foreign)
+        twice = (f"Origin: http://localhost:{port}",) * 2
+        self.assertEqual(self.put({"level": "debug"}, self.TOKEN, *twice, host=f"localhost:{port}")[0], 403)
+        self.assertEqual(self.levels(), before)
+        self.assertEqual(self.put({"level": "debug"}, self.TOKEN, f"Origin: http://localhost:{port}",
+                                  "Sec-Fetch-Site: same-origin", host=f"localhost:{port}")[0], 200)
+
+    def test_bad_requests(self):
+        before = self.levels()
+        for body in (b"", b"debug", b"{}", b"[]", b"{", {"level": "loud"}, {"level": 3}, {"level": "debug", "module": ""},
+                     {"level": "debug", "module": "a b"}, {"level": "debug", "module": "x" * 64}, {"level": "debug", "x": "y"},
+                     {"module": "store"}, b'{"level":"debug","level":"info"}', b'{"level":"debug"} x', b"\x00" * 8):
+            status, answer = self.put(body, self.TOKEN)
+            self.assertEqual((status, list(answer)), (400, ["error"]), body)
+        self.assertEqual(self.put(b" " * 600 + b'{"level":"debug"}', self.TOKEN)[0], 413)
+        self.assertEqual(self.levels(), before)
+
+    def test_other_methods(self):
+        for method in ("DELETE", "OPTIONS"):
+            answer = self.ask(self.PATH, method=method)
+            self.assertEqual((answer.status, answer.header("Allow")), (405, "GET, HEAD, PUT"))
+        self.assertEqual(self.ask(self.PATH, method="HEAD").status, 200)
 
 
 class Many(Case):

@@ -206,6 +206,42 @@ static void the_token_opens_from_afar(void **state)
     assert_int_equal(spy__access_check(&request, ""), SPY__ACCESS_FORBIDDEN);
 }
 
+// To look takes less than to touch.
+static void who_may_change_something(void **state)
+{
+    struct sockaddr_storage here = address("127.0.0.1:1"), away = address("192.0.2.1:1");
+    struct sockaddr local = { .sa_family = AF_UNIX };
+    struct spy__access_request request = { .peer = (struct sockaddr *)&here,
+                                           .host = "localhost:80" };
+    (void)state;
+
+    assert_int_equal(spy__access_check_change(&request, NULL), SPY__ACCESS_FORBIDDEN);
+    assert_int_equal(spy__access_check_change(&request, ""), SPY__ACCESS_FORBIDDEN);
+    assert_int_equal(spy__access_check_change(&request, "t"), SPY__ACCESS_TOKEN_WANTED);
+    request.authorization = "Bearer x";
+    assert_int_equal(spy__access_check_change(&request, "t"), SPY__ACCESS_TOKEN_WANTED);
+    request.authorization = "Bearer t";
+    assert_int_equal(spy__access_check_change(&request, "t"), SPY__ACCESS_GRANTED);
+    request.peer = (struct sockaddr *)&away;
+    assert_int_equal(spy__access_check_change(&request, "t"), SPY__ACCESS_GRANTED);
+    request.origin = "http://LOCALHOST:80";
+    assert_int_equal(spy__access_check_change(&request, "t"), SPY__ACCESS_GRANTED);
+    static const char *const foreign[] = {
+        "", "null", "http://localhost", "http://localhost:81", "http://evil.example", "localhost:80"
+    };
+    for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
+        request.origin = foreign[i];
+        assert_int_equal(spy__access_check_change(&request, "t"), SPY__ACCESS_FORBIDDEN);
+    }
+    request.host = NULL;
+    request.origin = "http://localhost:80";
+    assert_int_equal(spy__access_check_change(&request, "t"), SPY__ACCESS_FORBIDDEN);
+    request = (struct spy__access_request){ .peer = &local };
+    assert_int_equal(spy__access_check_change(&request, NULL), SPY__ACCESS_GRANTED);
+    request.origin = "http://evil.example";
+    assert_int_equal(spy__access_check_change(&request, NULL), SPY__ACCESS_FORBIDDEN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +249,7 @@ int main(void)
         cmocka_unit_test(loopback_peers_are_known),     cmocka_unit_test(loopback_hosts_are_known),
         cmocka_unit_test(headers_of_proxies_are_known), cmocka_unit_test(loopback_needs_no_token),
         cmocka_unit_test(half_a_loopback_is_none),      cmocka_unit_test(the_token_opens_from_afar),
+        cmocka_unit_test(who_may_change_something),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -169,6 +169,10 @@ static void test_wrong_values(void **state)
           "--listen: \"a:80b\" is not HOST:PORT, as 127.0.0.1:8080 or [::1]:8080" },
         { "--listen=a:65536", "--listen: \"a:65536\" has a port above 65535" },
         { "--log-level=loud", "--log-level: \"loud\" is not debug, info, warn or error" },
+        { "--log-levels=http=debug,store",
+          "--log-levels: \"http=debug,store\" is not MODULE=LEVEL, with commas between them" },
+        { "--log-levels=http=loud",
+          "--log-levels: \"http=loud\" is not MODULE=LEVEL, with commas between them" },
         { "--redact=a,-",
           "--redact: \"a,-\" is not at most 32 words of 1 to 63 letters and digits, "
           "with commas between them" },

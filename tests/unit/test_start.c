@@ -34,9 +34,10 @@ static int set_up(void **state)
     fd = lines_open();
     strncpy(dir, "/tmp/test_start.XXXXXX", sizeof(dir));
     assert_non_null(mkdtemp(dir));
-    static const char *const variables[] = { "SPY_LOG_LEVEL",       "SPY_LOG_FORMAT",
-                                             "SPY_FULL_WAIT_MS",    "SPY_REDACT",
-                                             "SPY_LOG_REPEATS_MAX", "NO_COLOR" };
+    static const char *const variables[] = { "SPY_LOG_LEVEL",    "SPY_LOG_FORMAT",
+                                             "SPY_FULL_WAIT_MS", "SPY_LOG_LEVELS",
+                                             "SPY_REDACT",       "SPY_LOG_REPEATS_MAX",
+                                             "NO_COLOR" };
     for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
         unsetenv(variables[i]);
     }
@@ -123,6 +124,7 @@ static void options_out_of_range(void **state)
     assert_refused((struct spy_options){ .log_format = (enum spy_log_format)9 }, -EINVAL,
                    "log_format");
     assert_refused((struct spy_options){ .log_level = (enum spy_level)9 }, -EINVAL, "log_level");
+    assert_refused((struct spy_options){ .log_levels = "http" }, -EINVAL, "log_levels");
     assert_refused((struct spy_options){ .redact = "a,_" }, -EINVAL, "redact");
     assert_refused((struct spy_options){ .full_wait_ms = 60001 }, -EINVAL, "full_wait_ms");
     assert_refused((struct spy_options){ .resource_period_s = 3601 }, -EINVAL, "resource_period_s");
@@ -137,19 +139,13 @@ static void variables_out_of_range(void **state)
 {
     (void)state;
     static const char *const bad[][2] = {
-        { "SPY_LOG_LEVEL", "loud" },
-        { "SPY_LOG_LEVEL", "INFO" },
-        { "SPY_LOG_FORMAT", "xml" },
-        { "SPY_REDACT", "a,_" },
-        { "SPY_LOG_REPEATS_MAX", "0" },
-        { "SPY_LOG_REPEATS_MAX", "on" },
-        { "SPY_LOG_REPEATS_MAX", "1000001" },
-        { "SPY_FULL_WAIT_MS", "0" },
-        { "SPY_FULL_WAIT_MS", "-1" },
-        { "SPY_FULL_WAIT_MS", "10s" },
-        { "SPY_FULL_WAIT_MS", "60001" },
-        { "SPY_FULL_WAIT_MS", " 10" },
-        { "SPY_FULL_WAIT_MS", "99999999999999999999" },
+        { "SPY_LOG_LEVEL", "loud" },     { "SPY_LOG_LEVEL", "INFO" },
+        { "SPY_LOG_FORMAT", "xml" },     { "SPY_LOG_LEVELS", "http=loud" },
+        { "SPY_REDACT", "a,_" },         { "SPY_LOG_REPEATS_MAX", "0" },
+        { "SPY_LOG_REPEATS_MAX", "on" }, { "SPY_LOG_REPEATS_MAX", "1000001" },
+        { "SPY_FULL_WAIT_MS", "0" },     { "SPY_FULL_WAIT_MS", "-1" },
+        { "SPY_FULL_WAIT_MS", "10s" },   { "SPY_FULL_WAIT_MS", "60001" },
+        { "SPY_FULL_WAIT_MS", " 10" },   { "SPY_FULL_WAIT_MS", "99999999999999999999" },
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         setenv(bad[i][0], bad[i][1], 1);
@@ -184,6 +180,12 @@ static void variables_fill_what_is_not_set(void **state)
     assert_null(strstr(text, "\x1b")); // a file has no colours
 
     setenv("SPY_LOG_FORMAT", "logfmt", 1);
+    setenv("SPY_LOG_LEVELS", "http=debug,*=error", 1);
+    assert_int_equal(spy_start(&(struct spy_options){ .log_fd = fd }), 0);
+    assert_true(spy__log_module_enabled(SPY_LEVEL_DEBUG, "http"));
+    assert_false(spy_log_enabled(SPY_LEVEL_WARN));
+    assert_int_equal(spy_stop(20000), 0);
+    unsetenv("SPY_LOG_LEVELS");
     assert_int_equal(ftruncate(fd, 0), 0);
     assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
     assert_int_equal(spy_start(&(struct spy_options){ .service = "memegen", .log_fd = fd }), 0);
