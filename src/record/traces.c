@@ -235,6 +235,20 @@ static struct spy__trace *open_trace(struct spy__traces *traces, const struct sp
     return trace;
 }
 
+// Another request of the same trace: it is decided by itself, as far as its spans come from here on.
+static void open_again(struct spy__traces *traces, struct spy__trace *trace)
+{
+    take_out(&traces->gone, trace);
+    trace->decided = trace->kept = trace->failed = false;
+    trace->lost = 0;
+    push(&traces->open, trace);
+}
+
+static bool is_gone(const struct spy__trace *trace)
+{
+    return trace->decided && !trace->spans;
+}
+
 static bool has_failed(const struct spy__record *span)
 {
     for (size_t i = 0; i < span->field_count; i++) {
@@ -287,8 +301,10 @@ bool spy__traces_add(struct spy__traces *traces, const struct spy__record *span,
     struct spy__trace *trace = look_up(traces, span->trace_hi, span->trace_lo);
     if (!trace) {
         trace = open_trace(traces, span);
-    } else if (trace->decided && !trace->spans) {
-        return true; // it is gone
+    } else if (is_gone(trace) && span->root) {
+        open_again(traces, trace);
+    } else if (is_gone(trace)) {
+        return true;
     }
     if (!trace) {
         return false;

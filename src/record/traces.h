@@ -3,7 +3,8 @@
 // sample; dropped otherwise.
 //
 // The sample is by the trace's id, so that whoever sees the same trace decides the same. A span that
-// ends after its root goes with the trace, if that is kept. Where there are too many open traces, or
+// ends after its root goes with the trace, if that is kept; a second root of a trace that was dropped
+// is decided by itself. Where there are too many open traces, or
 // too much in them, the oldest is decided at once by what is known of it.
 //
 // No thread, no clock, no I/O: whoever owns it calls it, one at a time.

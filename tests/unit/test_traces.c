@@ -132,6 +132,20 @@ static void a_late_span_goes_with_its_trace(void **state)
     assert_int_equal(decided[SPY__TRACE_TRUNCATED], 0);
 }
 
+static void a_second_root_is_decided_by_itself(void **state)
+{
+    (void)state;
+    start(0, 10);
+    add(1, true, 5, NULL);
+    assert_int_equal(decided[SPY__TRACE_UNSAMPLED], 1);
+    add(1, true, 5, "timeout");
+    assert_int_equal(decided[SPY__TRACE_ERROR], 1);
+    assert_int_equal(spy__traces_find(traces, "id-1")->count, 1);
+    add(1, true, 5, NULL); // goes with it
+    assert_int_equal(spy__traces_find(traces, "id-1")->count, 2);
+    assert_int_equal(decided[SPY__TRACE_UNSAMPLED] + decided[SPY__TRACE_ERROR], 2);
+}
+
 static void the_sample_is_a_fraction_and_always_the_same(void **state)
 {
     (void)state;
@@ -272,6 +286,7 @@ int main(void)
         TEST(a_trace_is_decided_at_its_roots_end),
         TEST(it_is_found_by_either_id),
         TEST(a_late_span_goes_with_its_trace),
+        TEST(a_second_root_is_decided_by_itself),
         TEST(the_sample_is_a_fraction_and_always_the_same),
         TEST(the_oldest_open_one_is_decided_at_once),
         TEST(a_trace_has_so_many_spans),
