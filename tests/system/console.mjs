@@ -151,10 +151,17 @@ const checks = {
     async narrow() {
         const page = await open(`#/dashboards/memegen-overview?${range(5)}`, { width: 390, height: 844, theme: "light" });
         await settle(page.locator(".panel").first());
-        return await page.evaluate(() => ({
+        const seen = await page.evaluate(() => ({
             width: document.documentElement.scrollWidth, theme: document.documentElement.dataset.theme,
             clipped: [...document.querySelectorAll(".panel")].filter((p) => p.getBoundingClientRect().right > innerWidth + 1).length,
         }));
+        const rooms = [];
+        for (const [hash, ready] of [["#/logs", ".line"], ["#/requests", "tbody tr"]]) {
+            await page.goto(`${PAGE}/${hash}`);
+            await page.waitForSelector(ready, { timeout: WAIT_MS });
+            rooms.push(await page.evaluate(() => document.documentElement.scrollWidth));
+        }
+        return { ...seen, rooms };
     },
 
     async trouble() {
@@ -196,7 +203,7 @@ const checks = {
         await page.locator('select[name="level"]').selectOption("");
         await page.waitForFunction(() => document.querySelectorAll(".line").length > 5, null, { timeout: WAIT_MS });
         await page.locator("button.now").click();
-        await page.waitForTimeout(500);
+        await page.waitForTimeout(3000); // a question under way may still bring some
         const before = await lines.count();
         await page.waitForTimeout(2500);
         const paused = await lines.count();
@@ -205,6 +212,24 @@ const checks = {
         await page.locator('input[name="text"]').fill("no line says this");
         await page.waitForFunction(() => document.querySelector(".bar .quiet").textContent === "No line matches.", null, { timeout: WAIT_MS });
         return { hostile, all, warned, url, before, paused };
+    },
+
+    /** A request that failed, found in the list, with its timeline and its lines. */
+    async requests() {
+        const page = await open("#/requests", { ready: "section" });
+        const failed = page.locator('section[data-section="Slow and failed"] tr[data-outcome="error"]');
+        await failed.first().waitFor({ timeout: WAIT_MS });
+        const outcomes = await page.locator("tbody tr").evaluateAll((all) => all.map((r) => [r.closest("section").dataset.section, r.dataset.outcome]));
+        const id = await failed.first().getAttribute("data-id");
+        await failed.first().locator("a").first().click();
+        await page.waitForSelector(".timeline .span", { timeout: WAIT_MS });
+        return {
+            outcomes, id, url: page.url(),
+            spans: await page.locator(".span").evaluateAll((all) => all.map((s) => [getComputedStyle(s).getPropertyValue("--depth"), s.classList.contains("failed"),
+                s.querySelector("i").getBoundingClientRect().width, s.querySelector(".name").textContent])),
+            ids: await page.locator(".line .id").allTextContents(),
+            lines: await page.locator(".line").count(),
+        };
     },
 
     /** By hand, for the documents. */
@@ -225,6 +250,12 @@ const checks = {
             await page.screenshot({ path: path.join(SCREENSHOTS, `page-${name}.png`) });
             await page.context().close();
         }
+        const page = await open("#/logs", { ready: ".line", height: 700 });
+        await page.screenshot({ path: path.join(SCREENSHOTS, "page-logs-1440.png") });
+        await page.goto(`${PAGE}/#/requests`);
+        await page.locator('tr[data-outcome="error"] a').first().click();
+        await page.waitForSelector(".timeline .span");
+        await page.screenshot({ path: path.join(SCREENSHOTS, "page-request-1440.png") });
         return {};
     },
 };

@@ -209,6 +209,7 @@ class Console(unittest.TestCase):
     def test_a_narrow_screen(self):
         seen = self.browse("narrow")
         self.assertEqual((seen["width"], seen["clipped"], seen["theme"]), (390, 0, "light"))
+        self.assertEqual(seen["rooms"], [390, 390])
 
     def test_without_prometheus_the_panels_say_so(self):
         self.assertEqual(self.browse("trouble")["message"], "Prometheus does not answer.")
@@ -223,6 +224,20 @@ class Console(unittest.TestCase):
         self.assertLessEqual(set(seen["warned"]), {"warn", "error"})
         self.assertIn("#/logs?level=warn", seen["url"])
         self.assertEqual(seen["before"], seen["paused"])
+
+    def test_the_room_of_requests(self):
+        seen = self.browse("requests")
+        for section, outcome in seen["outcomes"]:
+            self.assertEqual(section == "Slow and failed", outcome in ("error", "slow"))
+        self.assertIn("Others", [section for section, _ in seen["outcomes"]])
+        self.assertTrue(seen["url"].endswith("#/requests/" + seen["id"]))
+        self.assertGreater(len(seen["spans"]), 5)
+        self.assertEqual(seen["spans"][0][0], "0")  # the request, and all else under it
+        self.assertTrue(all(depth != "0" for depth, *_ in seen["spans"][1:]))
+        self.assertTrue(any(failed for _, failed, *_ in seen["spans"]))
+        self.assertTrue(all(width >= 1.9 for _, _, width, _ in seen["spans"]))
+        self.assertGreater(seen["lines"], 0)
+        self.assertEqual(set(seen["ids"]), {seen["id"]})
 
     def test_the_room_of_alerts(self):
         rules = dict(self.browse("alerts")["rules"])
