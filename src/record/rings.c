@@ -154,6 +154,9 @@ bool spy__rings_claim(unsigned generation)
     return false;
 }
 
+// Asked by callers at any time, while the map comes and goes.
+static bool recoverable; // atomic, relaxed: nothing hangs on it
+
 int spy__rings_open(const struct spy__rings_options *options, int *ret_why)
 {
     struct spy__rings_options o = *options;
@@ -192,6 +195,7 @@ int spy__rings_open(const struct spy__rings_options *options, int *ret_why)
         spy__rings.places[i].seen = 0;
     }
     set_up_producer(&spy__rings_shared, o.slots, generation);
+    __atomic_store_n(&recoverable, map.in_file, __ATOMIC_RELAXED);
     __atomic_store_n(&spy__rings.stalled, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&spy__rings.child, false, __ATOMIC_RELAXED);
     __atomic_store_n(&spy__rings_generation, generation, __ATOMIC_RELEASE);
@@ -243,6 +247,7 @@ void spy__rings_close(bool told)
     if (!spy__rings.child) {
         __atomic_store_n(&spy__rings.map.header->clean, told, __ATOMIC_RELEASE);
     }
+    __atomic_store_n(&recoverable, false, __ATOMIC_RELAXED);
     if (idle) {
         spy__rings_unmap(&spy__rings.map);
     } else {
@@ -254,7 +259,7 @@ void spy__rings_close(bool told)
 
 bool spy__rings_recoverable(void)
 {
-    return spy__rings.map.in_file;
+    return __atomic_load_n(&recoverable, __ATOMIC_RELAXED);
 }
 
 uint64_t spy__rings_run(void)
