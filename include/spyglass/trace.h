@@ -25,7 +25,10 @@ SPY_BEGIN_DECLS
  * character. */
 #define SPY_TRACE_TEXT_MAX 256
 
-/** Spans under way to a timeline. Counted by reference: the contexts that feed it hold it too. */
+/**
+ * Spans under way to a timeline. Counted by reference: the contexts that feed it hold it too. To a
+ * forked child the timelines of its parent are empty, and stay so.
+ */
 struct spy_trace;
 
 /** One span that has ended. */

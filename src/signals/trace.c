@@ -1,5 +1,8 @@
 // A timeline is a list of ended spans under a lock, each in one allocation with its texts. The lock
 // is held for a copy of some hundred bytes, or while somebody reads the timeline.
+//
+// A forked child may have inherited a lock that was held: timelines of its parent are the parent's,
+// and nothing to the child.
 
 #include "spyglass/trace.h"
 
@@ -20,8 +23,11 @@ struct entry {
     char texts[];
 };
 
+static unsigned process; // forks that lie behind; atomic, relaxed: written with one thread alone
+
 struct spy_trace {
-    unsigned refs; // atomic
+    unsigned refs;    // atomic
+    unsigned process; // const after new: in which it was made
     // Since 1970 = monotonic + offset: taken once, so that a clock that is set does not tear the
     // timeline. Const after new.
     uint64_t offset_ns;
@@ -29,6 +35,22 @@ struct spy_trace {
     size_t count, lost; // guarded by mu, as is what follows
     struct entry *entries[SPY_TRACE_SPANS_MAX];
 };
+
+static void become_child(void)
+{
+    __atomic_fetch_add(&process, 1, __ATOMIC_RELAXED);
+}
+
+static void watch_forks(void)
+{
+    // Without memory for the handler, a child's span may wait for ever; there is nobody to tell.
+    (void)pthread_atfork(NULL, NULL, become_child);
+}
+
+static bool is_ours(const struct spy_trace *trace)
+{
+    return trace->process == __atomic_load_n(&process, __ATOMIC_RELAXED);
+}
 
 struct spy_trace *spy_trace_hold(struct spy_trace *trace)
 {
@@ -44,13 +66,17 @@ void spy_trace_release(struct spy_trace *trace)
         for (size_t i = 0; i < trace->count; i++) {
             free(trace->entries[i]);
         }
-        pthread_mutex_destroy(&trace->mu);
+        if (is_ours(trace)) {
+            pthread_mutex_destroy(&trace->mu);
+        }
         free(trace);
     }
 }
 
 struct spy_trace *spy_trace_gather(void)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
     struct spy_trace *trace = spy_correlation_id()[0] ? malloc(sizeof(*trace)) : NULL;
     if (!trace) {
         if (spy_correlation_id()[0]) {
@@ -59,6 +85,7 @@ struct spy_trace *spy_trace_gather(void)
         return NULL;
     }
     trace->refs = 1;
+    trace->process = __atomic_load_n(&process, __ATOMIC_RELAXED);
     trace->offset_ns = spy__realtime_ns() - spy__monotonic_ns();
     trace->count = trace->lost = 0;
     pthread_mutex_init(&trace->mu, NULL);
@@ -123,7 +150,7 @@ static struct entry *copy_span(const struct spy_span *span, struct spy_outcome o
 void spy__trace_add(const struct spy_span *span, struct spy_outcome outcome, uint64_t end_ns)
 {
     struct spy_trace *trace = spy__context_fed();
-    if (SPY__LIKELY(!trace)) {
+    if (SPY__LIKELY(!trace) || !is_ours(trace)) {
         return;
     }
     struct entry *entry = copy_span(span, outcome);
@@ -162,7 +189,7 @@ static int by_start(const void *a, const void *b)
 void spy_trace_each(struct spy_trace *trace,
                     void (*each)(void *arg, const struct spy_trace_span *span), void *arg)
 {
-    if (!trace) {
+    if (!trace || !is_ours(trace)) {
         return;
     }
     pthread_mutex_lock(&trace->mu);
@@ -176,7 +203,7 @@ void spy_trace_each(struct spy_trace *trace,
 size_t spy_trace_lost(struct spy_trace *trace)
 {
     size_t lost = 0;
-    if (trace) {
+    if (trace && is_ours(trace)) {
         pthread_mutex_lock(&trace->mu);
         lost = trace->lost;
         pthread_mutex_unlock(&trace->mu);

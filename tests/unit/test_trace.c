@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -209,6 +211,45 @@ static void it_has_bounds(void **state)
     spy_trace_release(trace);
 }
 
+// Runs with the timeline's lock held, as if another thread held it.
+static void fork_inside(void *arg, const struct spy_trace_span *span)
+{
+    struct spy_trace *trace = arg;
+    int status = -1;
+    (void)span;
+    pid_t pid = fork();
+    if (pid == 0) {
+        alarm(20); // a child that waits for ever is killed
+        struct spy_span own = spy_begin(&plain);
+        spy_end(&own, SPY_SUCCESS);
+        look(&seen, trace);
+        size_t count = seen.count, lost = spy_trace_lost(trace);
+        struct spy_context_scope scope = spy_context_begin("child", NULL);
+        struct spy_trace *of_its_own = spy_trace_gather();
+        own = spy_begin(&plain);
+        spy_end(&own, SPY_SUCCESS);
+        look(&seen, of_its_own);
+        spy_context_detach(scope);
+        _exit(count == 0 && lost == 0 && seen.count == 1 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static void a_child_leaves_it_alone(void **state)
+{
+    (void)state;
+    struct spy_context_scope scope = spy_context_begin("c", NULL);
+    struct spy_trace *trace = spy_trace_gather();
+    struct spy_span span = spy_begin(&plain);
+    spy_end(&span, SPY_SUCCESS);
+    spy_trace_each(trace, fork_inside, trace);
+    look(&seen, trace);
+    assert_int_equal(seen.count, 1);
+    spy_context_detach(scope);
+    spy_trace_release(trace);
+}
+
 static void nothing_is_a_no_op(void **state)
 {
     (void)state;
@@ -256,6 +297,7 @@ int main(void)
         cmocka_unit_test(other_threads_feed_it),
         cmocka_unit_test(a_request_joins_when_it_is_answered),
         cmocka_unit_test(it_has_bounds),
+        cmocka_unit_test(a_child_leaves_it_alone),
         cmocka_unit_test(nothing_is_a_no_op),
         cmocka_unit_test(without_memory),
     };
