@@ -66,9 +66,10 @@ class Interface(unittest.TestCase):
         self.assertEqual(self.store.call("INSERT INTO t VALUES", "(5, 'row 5')").status, 200)
         self.assertEqual(self.store.call("INSERT INTO t VALUES (6, 'row 6')", ",(7, 'row 7')").status, 200)
         self.assertEqual(self.store.call(body="INSERT INTO t (a) FORMAT CSV\n8\n9\n").status, 200)
+        self.assertEqual(self.store.call("INSERT INTO t FORMAT CSV\n11,x\n", "12,y\n").status, 200)
         self.assertEqual(self.store.call("INSERT INTO t SELECT 10, 'row 10'").status, 200)
         self.assertEqual(self.store.call(INSERT).status, 200)  # no rows
-        self.assertEqual(self.store.ask("SELECT groupArray(a) FROM (SELECT a FROM t ORDER BY a)"), "[1,2,3,4,5,6,7,8,9,10]\n")
+        self.assertEqual(self.store.ask("SELECT groupArray(a) FROM (SELECT a FROM t ORDER BY a)"), "[1,2,3,4,5,6,7,8,9,10,11,12]\n")
         answer = self.store.call("SELECT a FROM t WHERE a <= 3 ORDER BY a")
         self.assertEqual((answer.text, answer.summary["result_rows"]), ("1\n2\n3\n", "3"))
 
@@ -175,7 +176,8 @@ class Interface(unittest.TestCase):
         for query, body, status, code, text in (
                 ("SELECT * FROM nowhere", None, 404, 60, "(UNKNOWN_TABLE) (version 26.7."),
                 ("INSERT INTO nowhere FORMAT JSONEachRow", "{}", 404, 60, "(UNKNOWN_TABLE) (version 26.7."),
-                ("SELEC 1", None, 400, 62, "(SYNTAX_ERROR)"), (None, None, 400, 62, "(SYNTAX_ERROR)"), ("1 + 1", None, 400, 62, "(SYNTAX_ERROR)"),
+                ("SELEC 1", None, 400, 62, "(SYNTAX_ERROR)"), (None, None, 400, 62, "(SYNTAX_ERROR)"), ("1 + 1", None, 400, 62, "(SYNTAX_ERROR) (version 26.7."),
+                ("SELECT " + "(" * 5000 + "1" + ")" * 5000, None, 500, 306, "TOO_DEEP_RECURSION"),
                 ("SELECT nope", None, 404, 47, "(UNKNOWN_IDENTIFIER)"), ("SELECT throwIf(1)", None, 500, 395, "throwIf"),
                 (INSERT, '{"a":"no number","b":"x"}', 400, 27, "(at row 1)"), (INSERT, rows(1) + '{"a":', 500, 32, "EOF"),
                 (INSERT, rows(1) + '{"a":2,"c":1}', 400, 117, "c"), ("INSERT INTO t FORMAT Nonsense", "x", 404, 73, "Nonsense")):
@@ -211,6 +213,8 @@ class Interface(unittest.TestCase):
                        self.store.call("SELECT 1 INTO OUTFILE '/tmp/spyglass-events-no'"),
                        self.store.call("INSERT INTO t FROM INFILE '/etc/passwd' FORMAT LineAsString"),
                        self.store.call("INSERT INTO t FROM INFILE '/etc/passwd' FORMAT LineAsString;"),
+                       self.store.call("INSERT INTO t SELECT a, b FROM input('a UInt32, b String') FORMAT JSONEachRow", rows(1)),
+                       self.store.call(body="INSERT INTO t SELECT a, b FROM input('a UInt32, b String') FORMAT JSONEachRow\n" + rows(1)),
                        self.store.call(body="insert into t from /* */ infile '/etc/passwd' format LineAsString")):
             self.assert_error(answer, 501, 48, "offered")
         for text in ("SELECT 1; SELECT 2", "INSERT INTO t FORMAT CSV\n1,x\n\nDROP TABLE t", "INSERT INTO t VALUES (1, 'x'); DROP TABLE t"):

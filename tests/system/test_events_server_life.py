@@ -105,7 +105,7 @@ class Concurrency(StoreTest):
     def test_a_slow_query_holds_up_nobody(self):
         store = self.store()
         store.ask(TABLE)
-        slow = threading.Thread(target=lambda: store.call(SLOW, max_execution_time=30))
+        slow = threading.Thread(target=lambda: store.call(SLOW, max_execution_time=300))
         slow.start()
         self.addCleanup(slow.join)
         eventually("the slow query", lambda: store.ask(RUNNING) != "0\n")
@@ -114,7 +114,7 @@ class Concurrency(StoreTest):
             self.assertEqual(store.ask("SELECT 1"), "1\n")
             self.assertEqual(store.call(INSERT, batch(number)).status, 200)
         self.assertEqual(store.ask("SELECT count() FROM t"), "1000\n")
-        self.assertLess(time.monotonic() - start, 15)
+        self.assertLess(time.monotonic() - start, 120)
         store.ask("KILL QUERY WHERE query LIKE '%sipHash64%' ASYNC")
 
     def test_a_statement_has_limits_of_time(self):
@@ -176,20 +176,22 @@ class Ends(StoreTest):
         first.close()
         for _ in range(3):
             store = self.store(folder=folder)
-            killer = threading.Timer(0.3, store.process.kill)
-            killer.start()
+            killer = threading.Timer(0.02, store.process.kill)
+            begun = len(acknowledged)
             try:
                 while True:
                     attempted += 1
                     if store.call(INSERT, batch(attempted), insert_deduplication_token=str(attempted)).status == 200:
                         acknowledged.add(attempted)
+                    if len(acknowledged) == begun + 5:
+                        killer.start()
             except (OSError, http.client.HTTPException):
                 pass  # it is dead
             killer.join()
             self.assertEqual(store.process.wait(10), -signal.SIGKILL)
         last = self.store(folder=folder)
         stored = set(map(int, last.ask("SELECT batch FROM t GROUP BY batch HAVING count() = 100").split()))
-        self.assertGreater(len(acknowledged), 3)
+        self.assertGreaterEqual(len(acknowledged), 15)
         self.assertLessEqual(acknowledged, stored)
         self.assertLessEqual(stored, set(range(1, attempted + 1)))
         for number in (max(acknowledged), attempted):
@@ -235,6 +237,10 @@ class Ends(StoreTest):
         status, _, errors = self.run_it("--data", folder, SPY_LIBCHDB="/nowhere/libchdb.so")
         self.assertEqual(status, 1)
         self.assertRegex(errors, "^spyglass-events: /nowhere/libchdb.so is not there: script/setup brings libchdb.so, or SPY_LIBCHDB names another\n$")
+        with open("/proc/self/maps", encoding="utf-8") as file:
+            libc = next(line.split()[-1] for line in file if "libc.so" in line or "libc-" in line)
+        self.assertRegex(self.run_it("--data", folder, SPY_LIBCHDB=libc)[2], " has no chdb_set_signal_handlers_enabled: this program wants chdb 26.7 or newer\n$")
+        self.assertRegex(self.run_it("--data", folder, SPY_LIBCHDB=__file__)[2], "^spyglass-events: .*invalid ELF header\n$")
         store = self.store()
         port = store.url.rpartition(":")[2]
         self.assertRegex(self.run_it("--data", folder, "--listen", f"127.0.0.1:{port}")[2], f"cannot listen on 127.0.0.1:{port}: Address already in use")

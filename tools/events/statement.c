@@ -149,12 +149,33 @@ static void refuse_as_engine(struct events_statement *ret, struct events_session
     spy__buf_init(&ret->words, SPELLING_BYTES_MAX);
     ask_parser(&answer, session, "SELECT formatQuery({q:String}) " SHOWN_LIMIT, whole);
     const char *end = answer.error ? strstr(answer.error, scope) : NULL;
-    if (answer.code == 62 && end) {
+    if (end) { // "… (SYNTAX_ERROR) (version …)" goes on after it
+        const char *name = strstr(end, ". (");
         spy__buf_put(&ret->words, answer.error, (size_t)(end - answer.error));
-        spy__buf_put(&ret->words, ". (SYNTAX_ERROR)", sizeof(". (SYNTAX_ERROR)"));
+        spy__buf_puts(&ret->words, name ? name : "");
+        spy__buf_putc(&ret->words, '\0');
+    } else if (answer.error) {
+        spy__buf_put(&ret->words, answer.error, strlen(answer.error) + 1);
     }
     events_answer_done(&answer);
     refuse(ret, 0, ret->words.len > 0 && !ret->words.failed ? ret->words.bytes : ours);
+}
+
+// Whether it is an insert that has a FORMAT, and is one without it: then it has a SELECT, too.
+static bool is_insert_of_select(const struct events_statement *statement,
+                                struct events_session *session)
+{
+    struct spy__buf own;
+    struct events_text text = { statement->own.bytes, statement->own.len };
+    if (!starts_with(&statement->own, "INSERT INTO ") || statement->format.len == 0) {
+        return false;
+    }
+    text.len -= statement->format.len + strlen(" FORMAT ");
+    spy__buf_init(&own, SPELLING_BYTES_MAX);
+    spell(&own, session, text);
+    bool whole = own.len > 0;
+    spy__buf_done(&own);
+    return whole;
 }
 
 // The text that the engine will get, looked at as it would split and run it.
@@ -187,6 +208,12 @@ static void check_whole(struct events_statement *ret, struct events_session *ses
         refuse(ret, 501,
                "Code: 48. DB::Exception: INTO OUTFILE, INSERT INTO FUNCTION, BACKUP, "
                "RESTORE and transactions are not offered. (NOT_IMPLEMENTED)");
+    } else if (is_insert_of_select(ret, session)) {
+        // The library would read no data, and say that all went well.
+        refuse(
+            ret, 501,
+            "Code: 48. DB::Exception: INSERT ... SELECT with a FORMAT, for the function input, is "
+            "not offered. (NOT_IMPLEMENTED)");
     } else if (starts_with(&ret->own, "INSERT ") && contains(&ret->own, " FROM INFILE ")) {
         refuse(ret, 501,
                "Code: 48. DB::Exception: FROM INFILE is not offered: the request's body "
@@ -197,7 +224,8 @@ static void check_whole(struct events_statement *ret, struct events_session *ses
 static void join(struct events_statement *ret, struct events_text query, struct events_text body)
 {
     spy__buf_put(&ret->text, query.bytes, query.len);
-    if (query.len > 0 && body.len > 0) {
+    // As ClickHouse does, but that there is no blank line, at which the library would end the data.
+    if (query.len > 0 && body.len > 0 && query.bytes[query.len - 1] != '\n') {
         spy__buf_putc(&ret->text, '\n');
     }
     spy__buf_put(&ret->text, body.bytes, body.len);
