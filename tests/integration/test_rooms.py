@@ -61,6 +61,30 @@ class Rooms(unittest.TestCase):
         self.make("hostile", path)
         self.assertEqual([line["path"] for line in self.lines_of("hostile") if "path" in line], [path])
 
+    def test_secrets_are_masked_here_too(self):
+        self.make("masked.1")
+        started = [entry["line"] for entry in self.logs(text="spyglass_started", limit=1000)["lines"]]
+        self.assertEqual(len(started), 1)
+        self.assertIn("admin_token", started[0])
+        self.assertNotIn("a token", json.dumps(self.logs(limit=1000)))
+
+    def test_a_request_in_the_list_is_its_root_span(self):
+        self.make("listed.1")
+        self.make("listed.2", "/fail")
+
+        def found():
+            listed = json.loads(self.service.admin("/debug/requests").body)["requests"]
+            return {request["correlation_id"]: request for request in listed if request["correlation_id"].startswith("listed.")}
+
+        requests = self.service.until(lambda: len(found()) == 2 and found())
+        self.assertEqual(requests["listed.1"]["fields"]["route"], "/hello")
+        self.assertNotIn("outcome", requests["listed.1"])  # neither slow nor failed nor in the sample
+        self.assertEqual(requests["listed.2"]["outcome"], "error")
+        self.assertIn("error_type", requests["listed.2"]["fields"])
+        one = json.loads(self.service.admin("/debug/requests/listed.2").body)
+        self.assertEqual([span["root"] for span in one["spans"]], [True])
+        self.assertEqual(self.service.metrics()['spyglass_traces_total{outcome="error"}'], 1)
+
     def test_filters(self):
         self.make("filter.1")
         self.assertEqual(self.logs(level="error", id="filter.1")["lines"], [])
