@@ -5,9 +5,13 @@
 #include <stdint.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -304,6 +308,59 @@ static void a_cursor_that_cannot_be_written_is_told_once(void **state)
     spy__journal_reader_close(a);
 }
 
+// A process that appends as fast as it can, and says in *flushed how far it is.
+static void append_for_ever(struct journal_rig *rig, unsigned from, volatile unsigned *flushed)
+{
+    spy__clock_fake(NULL);
+    journal_rig_open(rig, false);
+    (void)journal_rig_reader(rig, "a", ALL);
+    for (unsigned i = from;; i += 7) {
+        journal_rig_append(rig, 1, i, i + 7);
+        __atomic_store_n(flushed, i + 7, __ATOMIC_RELEASE);
+    }
+}
+
+static void what_was_flushed_survives_a_kill(void **state)
+{
+    struct journal_rig *rig = *state;
+    struct spy__journal_entry entry;
+    unsigned *flushed =
+        mmap(NULL, sizeof(*flushed), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(flushed != MAP_FAILED);
+    spy__clock_fake(NULL);
+    rig->options.segment_bytes = 2048;
+    unsigned next = 0;
+    for (unsigned round = 0; round < 20; round++) {
+        unsigned from = next;
+        *flushed = from;
+        pid_t child = fork();
+        if (child == 0) {
+            append_for_ever(rig, from, flushed);
+        }
+        while (__atomic_load_n(flushed, __ATOMIC_ACQUIRE) < from + 100 + 10 * round) {
+            sched_yield();
+        }
+        assert_int_equal(kill(child, SIGKILL), 0);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+
+        journal_rig_open(rig, false);
+        struct spy__journal_reader *a = journal_rig_reader(rig, "a", ALL);
+        for (; next < *flushed; next++) {
+            journal_rig_expect(a, next, &entry);
+        }
+        // A flush that was under way may be there, whole entries of it.
+        struct spy__journal_position end = entry.end;
+        next += journal_rig_drain(a, &end);
+        assert_in_range(next, *flushed, *flushed + 7);
+        spy__journal_reader_commit(a, &end);
+        spy__journal_reader_close(a);
+        journal_rig_close(rig);
+    }
+    assert_int_equal(rig->told[SPY__JOURNAL_DAMAGED] + rig->told[SPY__JOURNAL_ASIDE], 0);
+    assert_int_equal(rig->lost[0][SPY__JOURNAL_LOST_CORRUPT], 0);
+    munmap(flushed, sizeof(*flushed));
+}
+
 static void a_file_that_vanishes_is_counted(void **state)
 {
     struct journal_rig *rig = *state;
@@ -336,6 +393,7 @@ int main(void)
         TEST(a_damaged_cursor_begins_anew),
         TEST(a_cursor_beyond_the_end_waits_for_the_next_segment),
         TEST(a_cursor_that_cannot_be_written_is_told_once),
+        TEST(what_was_flushed_survives_a_kill),
         TEST(a_file_that_vanishes_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
