@@ -211,6 +211,7 @@ class Interface(unittest.TestCase):
                        self.store.call(body="x", method="PUT"), self.store.call(method="OPTIONS"), self.store.call(path="/ping", body="x"),
                        self.store.call("SELECT 1", b"--x", headers={"Content-Type": "multipart/form-data; boundary=x"}),
                        self.store.call("SELECT 1 INTO OUTFILE '/tmp/spyglass-events-no'"),
+                       self.store.call("KILL QUERY WHERE 0 INTO OUTFILE '/tmp/spyglass-events-no'"),
                        self.store.call("INSERT INTO t FROM INFILE '/etc/passwd' FORMAT LineAsString"),
                        self.store.call("INSERT INTO t FROM INFILE '/etc/passwd' FORMAT LineAsString;"),
                        self.store.call("INSERT INTO t SELECT a, b FROM input('a UInt32, b String') FORMAT JSONEachRow", rows(1)),

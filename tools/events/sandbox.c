@@ -11,17 +11,18 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// linux/landlock.h of Debian 12 ends with version 2, and a kernel may know more.
+// A system's linux/landlock.h ends with some version, and the kernel may know more.
 struct ruleset {
     uint64_t files, tcp, scoped;
 };
+#define REFER (UINT64_C(1) << 13)               // version 2
 #define TRUNCATE (UINT64_C(1) << 14)            // version 3
 #define CONNECT_TCP (UINT64_C(1) << 1)          // version 4
 #define SCOPED_SIGNAL (UINT64_C(1) << 1)        // version 6
 #define SCOPED_ABSTRACT_UNIX (UINT64_C(1) << 0) // version 6
 
 // Of version 2, which lets a file move between folders; ioctls of devices stay free.
-#define FILES_ALL ((LANDLOCK_ACCESS_FS_REFER << 1) - 1)
+#define FILES_ALL ((REFER << 1) - 1)
 #define FILES_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 
 static int create(const struct ruleset *rules, size_t size, unsigned flags)

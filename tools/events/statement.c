@@ -150,7 +150,10 @@ static void refuse_as_engine(struct events_statement *ret, struct events_session
     ask_parser(&answer, session, "SELECT formatQuery({q:String}) " SHOWN_LIMIT, whole);
     const char *end = answer.error ? strstr(answer.error, scope) : NULL;
     if (end) { // "… (SYNTAX_ERROR) (version …)" goes on after it
-        const char *name = strstr(end, ". (");
+        const char *name = NULL;
+        for (const char *c = end; (c = strstr(c, ". (")) != NULL; c++) {
+            name = c;
+        }
         spy__buf_put(&ret->words, answer.error, (size_t)(end - answer.error));
         spy__buf_puts(&ret->words, name ? name : "");
         spy__buf_putc(&ret->words, '\0');
@@ -201,7 +204,8 @@ static void check_whole(struct events_statement *ret, struct events_session *ses
         return;
     }
     bool is_control = analysis.query_class == CHDB_CLASS_CONTROL;
-    for (size_t i = 0; is_control && controls[i]; i++) {
+    bool to_file = contains(&ret->own, " INTO OUTFILE ");
+    for (size_t i = 0; is_control && !to_file && controls[i]; i++) {
         is_control = !starts_with(&ret->own, controls[i]);
     }
     if (is_control) {
