@@ -78,8 +78,8 @@ void spy__log_file_reopen(struct spy__log_file *file)
 
 // ---- a torn last line
 
-// Finds the end of the last whole line of the file's n bytes. Returns n where the file ends in one,
-// and where its last line is longer than any of ours.
+// Finds the end of the last whole line of the file's n bytes. Returns n where the file ends in one or
+// cannot be read, -1 where its last line is longer than any of ours.
 static off_t last_line_end(int fd, off_t n)
 {
     char bytes[4096];
@@ -95,35 +95,45 @@ static off_t last_line_end(int fd, off_t n)
         }
         end = begin;
     }
-    return n <= (off_t)TORN_MAX ? 0 : n;
+    return n < (off_t)TORN_MAX ? 0 : -1;
 }
 
-// The file is open for appending alone: it is read by another descriptor.
-uint64_t spy__log_file_cut(struct spy__log_file *file)
+// Whether what stands at `at` can be the beginning of a line of ours, in JSON.
+static bool begins_as_ours(int fd, off_t at)
+{
+    static const char begin[] = "{\"timestamp\":\"";
+    char bytes[sizeof(begin) - 1];
+    ssize_t n = pread(fd, bytes, sizeof(bytes), at);
+    return n > 0 && memcmp(bytes, begin, (size_t)n) == 0;
+}
+
+// It is open for appending alone: it is read by another descriptor.
+uint64_t spy__log_mend(struct spy__stream *stream, const char *path, enum spy__mend how)
 {
     struct stat st, other;
-    if (!file->regular || fstat(file->stream.fd, &st) != 0) {
-        return 0;
-    }
-    int fd = open(file->options->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0) {
         return 0;
     }
-    off_t end = st.st_size;
-    if (fstat(fd, &other) == 0 && other.st_ino == st.st_ino && other.st_dev == st.st_dev) {
-        end = last_line_end(fd, st.st_size);
-    }
+    off_t end = 0;
+    bool torn = fstat(stream->fd, &st) == 0 && S_ISREG(st.st_mode) && fstat(fd, &other) == 0 &&
+                other.st_ino == st.st_ino && other.st_dev == st.st_dev &&
+                (end = last_line_end(fd, st.st_size)) < st.st_size;
+    bool cut =
+        torn && (how == SPY__MEND_CUT || (how == SPY__MEND_CUT_OURS && begins_as_ours(fd, end)));
     close(fd);
-    if (end == st.st_size || ftruncate(file->stream.fd, end) != 0) {
-        return 0;
+    if (cut && ftruncate(stream->fd, end) == 0) {
+        stream->torn = false;
+        return (uint64_t)(st.st_size - end);
     }
-    return (uint64_t)(st.st_size - end);
+    stream->torn |= torn;
+    return 0;
 }
 
 void spy__log_file_untear(struct spy__log_file *file)
 {
-    if (file->stream.torn && spy__log_file_cut(file) > 0) {
-        file->stream.torn = false;
+    if (file->stream.torn && file->regular) {
+        (void)spy__log_mend(&file->stream, file->options->path, SPY__MEND_CUT);
     }
 }
 

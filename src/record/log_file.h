@@ -38,9 +38,15 @@ struct spy__log_file {
 int spy__log_file_open(struct spy__log_file *ret, const struct spy__log_file_options *options);
 void spy__log_file_close(struct spy__log_file *file);
 
-// Cuts a last line that has no newline: the writer died while it wrote it. Returns how many bytes
-// went, 0 where there was nothing to cut or it could not be done.
-uint64_t spy__log_file_cut(struct spy__log_file *file);
+// What becomes of a last line that has no newline: its writer died while it wrote it.
+enum spy__mend {
+    SPY__MEND_END,      // it gets its newline before the next line
+    SPY__MEND_CUT,      // it goes: the file is ours, and the line will come again
+    SPY__MEND_CUT_OURS, // it goes where it looks like one of ours: the file may be others' too
+};
+
+// Mends the file that `stream` appends to, which has this path too. Returns how many bytes went.
+uint64_t spy__log_mend(struct spy__stream *stream, const char *path, enum spy__mend how);
 
 // Opens the path again, for whoever renamed the file (logrotate). On failure the old one stays open.
 void spy__log_file_reopen(struct spy__log_file *file);

@@ -30,7 +30,7 @@
 #define BUSY_BYTES (32u << 10)
 // So many periods without a record, and the pump sleeps until a caller wakes it: an idle host has
 // no timer running.
-#define IDLE_PERIODS_MAX 100u
+#define IDLE_PERIODS_MAX 25u
 // A start waits so long for the replay of what a dead process left.
 #define REPLAY_WAIT_MS 10000u
 
@@ -347,9 +347,7 @@ static int start(const struct spy__pump_options *options, int *ret_why)
         return err;
     }
     pthread_once(&once_with_rings, watch_forks);
-    if (state_dir) {
-        spy__sink_cut(&run->writer.sink);
-    }
+    spy__sink_mend(&run->writer.sink, state_dir != NULL, state_dir && spy__recover_any(state_dir));
     run->number = ++pump.number;
     pump.state_dir = state_dir;
     pump.stopping = pump.stalled = pump.replayed = pump.ended = pump.child = false;

@@ -5,7 +5,7 @@
 // with as few calls as the destination allows, and only then gives the rings their room back: what
 // the process had not written when it died is still there. Rounds follow each other within
 // milliseconds under load and within 10 ms when little happens; a caller wakes the pump past half
-// full and for errors. After a second without a record there is no timer at all.
+// full and for errors. After a quarter of a second without a record there is no timer at all.
 //
 // What a dead process left in its rings is written first (record/recover.h), marked as recovered.
 //

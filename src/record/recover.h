@@ -42,6 +42,9 @@ struct spy__dead {
 // where there is none, or the negative errno of a directory that refuses.
 int spy__recover_set_aside(const char *state_dir);
 
+// Whether there is any dead file.
+bool spy__recover_any(const char *state_dir);
+
 // Reads the oldest dead file behind number *last, 0 for all, and notes its number there. Returns 0;
 // -ENOENT: there is none; or another errno. A file that is no ring file of ours at all gives a dead
 // with nothing in it but something unreadable.

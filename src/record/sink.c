@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 int spy__sink_open(struct spy__sink *ret, const struct spy__sink_options *options)
@@ -154,9 +155,17 @@ void spy__sink_reopen(struct spy__sink *sink)
     }
 }
 
-void spy__sink_cut(struct spy__sink *sink)
+void spy__sink_mend(struct spy__sink *sink, bool replays, bool died)
 {
     if (sink->kind == SPY__SINK_FILE) {
-        (void)spy__log_file_cut(&sink->file);
+        (void)spy__log_mend(&sink->file.stream, sink->file.options->path,
+                            replays ? SPY__MEND_CUT : SPY__MEND_END);
+    } else if (sink->kind == SPY__SINK_FD) {
+        char path[32];
+        int flags = fcntl(sink->stream.fd, F_GETFL);
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", sink->stream.fd);
+        if (flags >= 0 && (flags & O_APPEND)) {
+            (void)spy__log_mend(&sink->stream, path, died ? SPY__MEND_CUT_OURS : SPY__MEND_END);
+        }
     }
 }

@@ -63,7 +63,9 @@ int spy__sink_file_error(const struct spy__sink *sink);
 
 // Opens a log file by its name again; nothing for others.
 void spy__sink_reopen(struct spy__sink *sink);
-// Cuts a torn last line off a log file of ours; nothing for others.
-void spy__sink_cut(struct spy__sink *sink);
+// Mends a file whose last line has no newline, before the first line is written: cut off where it
+// will come again. `replays`: what the writer had accepted is found in its rings; `died`: there are
+// such. Nothing for other destinations, and for a file that is not appended to.
+void spy__sink_mend(struct spy__sink *sink, bool replays, bool died);
 
 #endif

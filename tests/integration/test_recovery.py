@@ -140,6 +140,22 @@ class Recovery(Host):
             os.unlink(self.log)
             os.unlink(self.counts)
 
+    def test_kill_with_stdout_in_a_file(self):
+        """As with `host >>log`."""
+        command = [HOST, self.state, self.counts, str(LINES), "2", "info", "kill"]
+        chance = random.Random(11)
+        for _ in range(5):
+            for arguments in (command + [str(chance.randrange(1, LINES // 2))], [HOST, self.state]):
+                with open(self.log, "ab") as log:
+                    done = subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=log, timeout=TIMEOUT_S, env=environment(),
+                                          check=False)
+            self.assertEqual(done.returncode, 0)
+            with open(self.log, "r+b") as log:  # without the metrics that the host prints at its end
+                data = log.read()
+                log.truncate(data.index(b"# HELP "))
+            self.check_all_there()
+            os.unlink(self.log)
+
     def test_a_clean_end_recovers_nothing(self):
         process = self.start()
         _, errors = process.communicate(timeout=TIMEOUT_S)

@@ -268,7 +268,7 @@ static void a_torn_last_line_is_cut(void **state)
         put_file(text, cases[i].n);
         memset(text, 'x', sizeof(text));
         assert_int_equal(spy__sink_open(&sink, &options), 0);
-        spy__sink_cut(&sink);
+        spy__sink_mend(&sink, true, false);
         assert_int_equal(stat(path, &st), 0);
         assert_int_equal(st.st_size, cases[i].left);
         spy__sink_close(&sink);
@@ -277,14 +277,55 @@ static void a_torn_last_line_is_cut(void **state)
     put_file("", 0);
     assert_int_equal(truncate(path, 3 << 20), 0);
     assert_int_equal(spy__sink_open(&sink, &options), 0);
-    assert_int_equal(spy__log_file_cut(&sink.file), 0);
+    spy__sink_mend(&sink, true, false);
+    assert_int_equal(write_line("x\n"), 1);
+    assert_int_equal(lseek(sink.file.stream.fd, 0, SEEK_END), (3 << 20) + 3); // it got its newline
     spy__sink_close(&sink);
     // A device has nothing to cut.
     options.file.path = "/dev/null";
     assert_int_equal(spy__sink_open(&sink, &options), 0);
-    assert_int_equal(spy__log_file_cut(&sink.file), 0);
+    spy__sink_mend(&sink, true, true);
     assert_int_equal(write_line("x\n"), 1);
     spy__sink_close(&sink);
+}
+
+// A file that the host opened, as with `host >>log`: others may write there too.
+static void a_torn_line_of_stdout(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before;
+        bool append, died;
+        const char *after;
+    } cases[] = {
+        { "a\n", true, true, "a\nnext\n" },
+        { "a\n{\"timestamp\":\"2026-", true, true, "a\nnext\n" },
+        { "a\n{\"time", true, true, "a\nnext\n" },
+        { "a\n{\"timestamp\":\"2026-", true, false, "a\n{\"timestamp\":\"2026-\nnext\n" },
+        { "a\nno line of ours", true, true, "a\nno line of ours\nnext\n" },
+        { "{\"timestamp\":\"2026-", true, true, "next\n" },
+        { "abcdefgh", false, true, "next\nfgh" }, // written at its own place
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        put_file(cases[i].before, strlen(cases[i].before));
+        int fd = open(path, O_WRONLY | O_CLOEXEC | (cases[i].append ? O_APPEND : 0));
+        options = (struct spy__sink_options){ .kind = SPY__SINK_FD, .fd = fd };
+        assert_int_equal(spy__sink_open(&sink, &options), 0);
+        spy__sink_mend(&sink, true, cases[i].died);
+        assert_int_equal(write_line("next\n"), 1);
+        spy__sink_close(&sink);
+        close(fd);
+        assert_file("", cases[i].after);
+    }
+    // A log file whose lines will not come again keeps what there is of them.
+    put_file("a\n{\"time", 8);
+    options = (struct spy__sink_options){ .kind = SPY__SINK_FILE,
+                                          .file = { .path = path, .files_max = 3 } };
+    assert_int_equal(spy__sink_open(&sink, &options), 0);
+    spy__sink_mend(&sink, false, false);
+    assert_int_equal(write_line("next\n"), 1);
+    spy__sink_close(&sink);
+    assert_file("", "a\n{\"time\nnext\n");
 }
 
 // A disk that is full in the middle of a batch: whole lines stay, and no part of one.
@@ -335,6 +376,7 @@ int main(void)
         TEST(a_rotation_that_fails_loses_nothing),
         TEST(reopening),
         TEST(a_torn_last_line_is_cut),
+        TEST(a_torn_line_of_stdout),
         TEST(a_full_disk_leaves_whole_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
