@@ -44,6 +44,11 @@ static const char *or_null(const char *s)
     return s && s[0] ? s : NULL;
 }
 
+static const char *or_variable(const char *option, const char *variable)
+{
+    return or_null(option) ? option : or_null(getenv(variable));
+}
+
 static int check_name(const char *option, const char *value)
 {
     size_t n = value ? strlen(value) : 0;
@@ -373,8 +378,13 @@ int spy__settings_find(struct spy__settings *s, const struct spy_options *o)
         .resource_period_s = o->resource_period_s,
         .trace_slow_ms = o->trace_slow_ms ? o->trace_slow_ms : TRACE_SLOW_MS_DEFAULT,
         .traces_sample_rate = o->traces_sample_rate,
-        .prometheus_url =
-            or_null(o->prometheus_url) ? o->prometheus_url : or_null(getenv("SPY_PROMETHEUS_URL")),
+        .prometheus_url = or_variable(o->prometheus_url, "SPY_PROMETHEUS_URL"),
+        .clickhouse_url = or_variable(o->clickhouse_url, "CLICKHOUSE_URL"),
+        .clickhouse_ca = or_variable(o->clickhouse_ca, "CLICKHOUSE_CA"),
+        .clickhouse_cert = or_variable(o->clickhouse_cert, "CLICKHOUSE_CERT"),
+        .clickhouse_key = or_variable(o->clickhouse_key, "CLICKHOUSE_KEY"),
+        .clickhouse_no_migrate = o->clickhouse_no_migrate != 0,
+        .journal_max_bytes = o->journal_max_bytes,
     };
     int err = check_name("service", o->service);
     err = err ? err : check_name("environment", s->environment);

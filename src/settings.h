@@ -14,7 +14,7 @@
 // spy__settings_find() returned 0.
 struct spy__settings {
     const char *service, *environment, *release, *state_dir, *admin, *admin_token, *resource_disk,
-        *prometheus_url;
+        *prometheus_url, *clickhouse_url, *clickhouse_ca, *clickhouse_cert, *clickhouse_key;
     struct spy__sink_options sink;
     enum spy_log_format log_format; // not SPY_LOG_AUTO
     bool colour;
@@ -25,6 +25,8 @@ struct spy__settings {
     unsigned log_repeats_max;
     unsigned full_wait_ms, resource_period_s, trace_slow_ms;
     double traces_sample_rate;
+    bool clickhouse_no_migrate;
+    uint64_t journal_max_bytes;
     struct spy__pseudonyms *pseudonyms; // of events; NULL for none. Owned: free it
 };
 

@@ -29,6 +29,7 @@
 #ifdef SPY_WITH_DELIVER
 #include "backends/clickhouse.h"
 #include "deliver/http.h"
+#include "outbound.h"
 #endif
 #ifdef SPY_WITH_SERVE
 #include "serve/admin.h"
@@ -143,10 +144,49 @@ static int refuse_log(const struct spy__settings *s, int err)
     return spy__settings_refuse(err, "the log cannot be started: %m");
 }
 
+#ifndef SPY_WITH_DELIVER
+static const struct spy__journal_options *spy__outbound_journal(struct spy__journal_options *ret,
+                                                                const struct spy__settings *s,
+                                                                const char *state_dir)
+{
+    (void)ret, (void)s, (void)state_dir;
+    return NULL;
+}
+
+static int spy__outbound_open(const struct spy__settings *s, const char *state_dir,
+                              struct spy__journal *journal)
+{
+    (void)state_dir, (void)journal;
+    return s->clickhouse_url
+               ? spy__settings_refuse(-ENOTSUP,
+                                      "clickhouse_url is set, and this build has no delivery")
+               : 0;
+}
+
+static int spy__outbound_start(void)
+{
+    return 0;
+}
+
+static int spy__outbound_stop(unsigned timeout_ms)
+{
+    (void)timeout_ms;
+    return 0;
+}
+
+static const char *spy__outbound_clickhouse(void)
+{
+    return NULL;
+}
+#endif
+
 // What the page's rooms show is kept where there is a page.
 static int start_keep(const struct spy__settings *s)
 {
+    const char *state_dir = all.state_dir.lock_fd >= 0 ? s->state_dir : NULL;
+    struct spy__journal_options journal;
     const struct spy__keep_options options = {
+        .journal = spy__outbound_journal(&journal, s, state_dir),
         .recent = s->admin != NULL,
         .slow_ns = (uint64_t)s->trace_slow_ms * 1000000u,
         .sample_rate = s->traces_sample_rate,
@@ -154,7 +194,8 @@ static int start_keep(const struct spy__settings *s)
         .span_lost = spy__tail_span_lost,
     };
     int err = spy__keep_open(&options);
-    return err ? spy__settings_refuse(err, "there is no memory for recent records") : 0;
+    return err ? spy__settings_refuse(err, "there is no memory for recent records")
+               : spy__outbound_open(s, state_dir, spy__keep_journal());
 }
 
 // The pump's way to what is kept: an event is put right first.
@@ -269,13 +310,14 @@ static int stop_all(unsigned timeout_ms)
     stop_admin();
     spy__resource_stop();
     int err = spy__pump_stop(left_ms(deadline_ns));
+    int unsent = spy__outbound_stop(left_ms(deadline_ns));
     spy__keep_close();
     spy__event_set_pseudonyms(NULL);
     spy__pseudonyms_free(all.pseudonyms);
     all.pseudonyms = NULL;
     spy__state_dir_close(&all.state_dir);
     all.started = false;
-    return err;
+    return err ? err : unsent;
 }
 
 static void log_started(const struct spy__settings *s)
@@ -291,7 +333,8 @@ static void log_started(const struct spy__settings *s)
         spy_str("redact", s->redact), spy_uint("log_repeats_max", s->log_repeats_max),
         spy_uint("full_wait_ms", s->full_wait_ms),
         spy_uint("resource_period_s", s->resource_period_s),
-        spy_str("resource_disk", s->resource_period_s ? s->resource_disk : NULL));
+        spy_str("resource_disk", s->resource_period_s ? s->resource_disk : NULL),
+        spy_str("clickhouse", spy__outbound_clickhouse()));
 }
 
 static int start_all(const struct spy_options *opts)
@@ -309,6 +352,7 @@ static int start_all(const struct spy_options *opts)
     err = err ? err : open_state_dir(&s);
     err = err ? err : start_keep(&s);
     err = err ? err : start_pump(&s);
+    err = err ? err : spy__outbound_start();
     err = err ? err : start_sampler(&s);
     err = err ? err : start_admin(&s);
     if (err != 0) {

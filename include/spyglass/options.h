@@ -102,6 +102,20 @@ struct spy_options {
                                    page draws from; default: SPY_PROMETHEUS_URL, else none */
     unsigned trace_slow_ms; /**< a request that takes so long is slow: its trace is kept; default:
                                   5000 */
+    const char *clickhouse_url; /**< "http[s]://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE]" of the
+                                   ClickHouse (or spyglass-events) that events go to: the password
+                                   is never printed; default: CLICKHOUSE_URL, else none */
+    const char *clickhouse_ca;  /**< PEM file of the authorities that its certificate may come from;
+                                    default: CLICKHOUSE_CA, else the system's */
+    const char *clickhouse_cert; /**< PEM file of our certificate, for a server that asks for one;
+                                    default: CLICKHOUSE_CERT, else none */
+    const char *clickhouse_key;  /**< PEM file of its key; default: CLICKHOUSE_KEY, else in the same
+                                    file */
+    int clickhouse_no_migrate; /**< do not bring its schema up to date: spy_events_migrate() does */
+    uint64_t
+        journal_max_bytes; /**< of what waits for the network: past it the oldest goes, counted in
+                                   spyglass_delivery_dropped_total; default: 256 MiB in state_dir,
+                                   16 MiB in memory without it */
     double traces_sample_rate; /**< of the traces that are neither slow nor failed, the part that is
                                   kept, 0 to 1; default: 0 */
     const char *event_hash_fields; /**< fields of events to be told by their keyed hash alone, with
@@ -132,8 +146,9 @@ SPY_API SPY_CHECK int spy__start(const struct spy_options *opts, unsigned abi);
 SPY_API const char *spy_start_error(void);
 
 /**
- * Publishes what was logged, closes the admin server and ends the pump, within timeout_ms; returns
- * 0, or -ETIMEDOUT when lines were left unwritten (they are counted). Instrumentation may go on in
+ * Publishes what was logged, closes the admin server, ends the pump and sends what waits for the
+ * network, within timeout_ms; returns 0, or -ETIMEDOUT when lines were left unwritten, or events
+ * unsent where there is no state_dir that keeps them for the next start (they are counted). Instrumentation may go on in
  * other threads; its log lines are then dropped and counted. A spy_start() may follow. Without a
  * start: a no-op. Threads: any.
  *

@@ -1,5 +1,5 @@
-// What a backend is to the delivery engine: a way from records to a request, and from an answer to a
-// verdict. It does no I/O of its own and starts no thread.
+// What a backend is to the delivery engine (deliver/engine.h): a way from records to a request, and
+// from an answer to a verdict. It does no I/O of its own and starts no thread.
 //
 // The engine first sends what prepare() asks for (a version probe, migrations), until there is
 // nothing more; then batches of the journal's records, each to its verdict. A batch is encoded again
@@ -45,7 +45,7 @@ struct spy__request {
     char headers[SPY__REQUEST_HEADERS_MAX][SPY__REQUEST_HEADER_BYTES_MAX];
     size_t header_count;
     enum spy__encoding encoding; // the engine compresses the body so, and says so in a header
-    unsigned timeout_ms;         // of the whole exchange
+    unsigned timeout_ms;         // of the whole exchange; the engine has a least one of its own
 };
 
 // What came back. Strings are borrowed; headers are as the server sent them, NUL-terminated lines
@@ -73,9 +73,17 @@ struct spy__verdict {
     char text[SPY__REASON_MAX]; // what the server said, cut; no secrets
 };
 
+// Beside what the system trusts; paths of PEM files, NULL for none.
+struct spy__tls {
+    const char *ca;   // these authorities instead of the system's
+    const char *cert; // ours, for a server that asks for one
+    const char *key;  // its key, where it is not in the same file
+};
+
 struct spy__backend {
-    const char *name; // of its reader and in metrics
+    const char *name; // of its reader and in metrics: [a-z0-9_-]
     const char *base; // "http://HOST:PORT", without secrets
+    struct spy__tls tls;
     void *self;
     uint32_t kinds;   // 1u << each enum spy__kind that it takes
     size_t rows_max;  // of a batch
@@ -87,7 +95,8 @@ struct spy__backend {
     // The answer to that: SENT, or RETRY the same later.
     struct spy__verdict (*prepared)(void *self, const struct spy__answer *answer);
     // A batch as bytes. Returns the number of records that are in them (the others cannot be read),
-    // or -ENOMEM.
+    // or -ENOMEM, also where they have no room in the body: then each half is asked for. One record
+    // always has.
     int (*encode)(void *self, const struct spy__delivery *delivery, struct spy__buf *body,
                   struct spy__request *ret);
     struct spy__verdict (*judge)(void *self, const struct spy__answer *answer);

@@ -4,7 +4,12 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "deliver/compress.h"
 
 // How late a stop is noticed while nothing comes in.
 #define STOP_POLL_MS 50
@@ -28,6 +33,14 @@ static size_t take(char *bytes, size_t size, size_t n, void *arg)
     sink->too_large = size * n > sink->body->max - sink->body->len;
     spy__buf_put(sink->body, bytes, size * n);
     return sink->body->failed ? 0 : size * n;
+}
+
+// A program that the host starts must not have it.
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)arg;
+    (void)purpose;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 static int error_of(CURLcode code, const struct sink *sink)
@@ -64,7 +77,8 @@ static bool set_up(CURL *easy, const char *url, unsigned timeout_ms, struct sink
            curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_WRITEDATA, sink) == CURLE_OK;
+           curl_easy_setopt(easy, CURLOPT_WRITEDATA, sink) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK;
 }
 
 // Drives the one transfer to its end, looking at *stop every now and then.
@@ -235,4 +249,226 @@ void spy__http_post(struct spy__answer *ret, struct spy__http_reply *reply, cons
     (void)curl_multi_cleanup(multi);
     curl_slist_free_all(headers);
     fill_answer(ret, reply, rc, status);
+}
+
+// ---- the engine's transport
+
+// One exchange; its handle is kept, with what it knows of the server.
+struct slot {
+    CURL *easy; // NULL until used
+    struct curl_slist *headers;
+    struct spy__http_reply reply;
+    bool busy;
+};
+
+struct spy__http {
+    CURLM *multi;
+    pid_t pid;
+    unsigned count;
+    int busy; // slots
+    struct slot slots[];
+};
+
+int spy__http_open(struct spy__http **ret, unsigned slots)
+{
+    pthread_once(&once, initialise);
+    struct spy__http *http = calloc(1, sizeof(*http) + slots * sizeof(http->slots[0]));
+    if (!http) {
+        return -ENOMEM;
+    }
+    http->multi = initialised == CURLE_OK ? curl_multi_init() : NULL;
+    http->pid = getpid();
+    http->count = slots;
+    for (unsigned i = 0; i < slots; i++) {
+        spy__http_reply_init(&http->slots[i].reply, SPY__HTTP_BODY_KEPT);
+    }
+    if (!http->multi) {
+        spy__http_close(http);
+        return -ENOMEM;
+    }
+    *ret = http;
+    return 0;
+}
+
+static void end_exchange(struct spy__http *http, struct slot *slot)
+{
+    if (slot->busy) {
+        (void)curl_multi_remove_handle(http->multi, slot->easy);
+        curl_slist_free_all(slot->headers);
+        slot->headers = NULL;
+        slot->busy = false;
+        http->busy--;
+    }
+}
+
+static void cancel_slot(void *self, unsigned slot)
+{
+    struct spy__http *http = self;
+    end_exchange(http, &http->slots[slot]);
+}
+
+void spy__http_close(struct spy__http *http)
+{
+    if (!http || http->pid != getpid()) {
+        return;
+    }
+    for (unsigned i = 0; i < http->count; i++) {
+        cancel_slot(http, i);
+        curl_easy_cleanup(http->slots[i].easy);
+        spy__http_reply_done(&http->slots[i].reply);
+    }
+    (void)curl_multi_cleanup(http->multi);
+    free(http);
+}
+
+// Keeps the first bytes, and behind them the last ones of all that came: those that were the last
+// so far make room.
+static size_t take_ends(char *bytes, size_t size, size_t n, void *arg)
+{
+    const size_t half = SPY__HTTP_BODY_KEPT / 2;
+    struct spy__buf *body = arg;
+    for (size_t at = 0; at < size * n && !body->failed; at += half) {
+        size_t piece = size * n - at < half ? size * n - at : half;
+        size_t over = piece > body->max - body->len ? piece - (body->max - body->len) : 0;
+        if (over > 0) {
+            memmove(body->bytes + half, body->bytes + half + over, body->len - half - over);
+            body->len -= over;
+        }
+        spy__buf_put(body, bytes + at, piece);
+    }
+    return body->failed ? 0 : size * n;
+}
+
+// No proxy leads to where this process is.
+static bool is_local(const char *url)
+{
+    static const char *const hosts[] = { "127.", "localhost:", "localhost/", "[::1]" };
+    const char *host = strstr(url, "://");
+    for (size_t i = 0; host && i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        if (strncmp(host + 3, hosts[i], strlen(hosts[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool set_up_tls(CURL *easy, const struct spy__tls *tls)
+{
+    return (!tls->ca || curl_easy_setopt(easy, CURLOPT_CAINFO, tls->ca) == CURLE_OK) &&
+           (!tls->cert || curl_easy_setopt(easy, CURLOPT_SSLCERT, tls->cert) == CURLE_OK) &&
+           (!tls->key || curl_easy_setopt(easy, CURLOPT_SSLKEY, tls->key) == CURLE_OK);
+}
+
+static bool set_up_call(struct slot *slot, const struct spy__call *call, struct sink *sink)
+{
+    char url[SPY__REQUEST_PATH_MAX + 512], line[64];
+    CURL *easy = slot->easy;
+    int n = snprintf(url, sizeof(url), "%s%s", call->base, call->request->path);
+    if (n < 0 || (size_t)n >= sizeof(url) || !set_up(easy, url, call->timeout_ms, sink) ||
+        !set_up_post(easy, call->request, call->body, &slot->headers, &slot->reply)) {
+        return false;
+    }
+    if (call->request->encoding != SPY__ENCODING_NONE) {
+        (void)snprintf(line, sizeof(line), "Content-Encoding: %s",
+                       spy__encoding_name(call->request->encoding));
+        if (!add_header(&slot->headers, line)) {
+            return false;
+        }
+    }
+    return curl_easy_setopt(easy, CURLOPT_HTTPHEADER, slot->headers) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_ends) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_WRITEDATA, &slot->reply.body) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)SPY__HTTP_CONNECT_MS) ==
+               CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PRIVATE, slot) == CURLE_OK &&
+           (!is_local(call->base) || curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK) &&
+           set_up_tls(easy, call->tls);
+}
+
+static int send_call(void *self, unsigned number, const struct spy__call *call)
+{
+    struct spy__http *http = self;
+    struct slot *slot = &http->slots[number];
+    struct sink unused = { &slot->reply.body, false };
+    spy__buf_reset(&slot->reply.head);
+    spy__buf_reset(&slot->reply.body);
+    if (slot->easy) {
+        curl_easy_reset(slot->easy);
+    } else {
+        slot->easy = curl_easy_init();
+    }
+    if (slot->easy && set_up_call(slot, call, &unused) &&
+        curl_multi_add_handle(http->multi, slot->easy) == CURLM_OK) {
+        slot->busy = true;
+        http->busy++;
+        return 0;
+    }
+    curl_slist_free_all(slot->headers);
+    slot->headers = NULL;
+    return -ENOMEM;
+}
+
+static void wait_for_news(void *self, const int *fds, size_t count, unsigned timeout_ms)
+{
+    struct spy__http *http = self;
+    struct curl_waitfd waited[16];
+    int running;
+    count = count < 16 ? count : 16;
+    for (size_t i = 0; i < count; i++) {
+        waited[i] = (struct curl_waitfd){ .fd = fds[i], .events = CURL_WAIT_POLLIN };
+    }
+    (void)curl_multi_perform(http->multi, &running);
+    if (running == http->busy) { // else one has ended just now
+        (void)curl_multi_poll(http->multi, waited, (unsigned)count, (int)timeout_ms, NULL);
+        (void)curl_multi_perform(http->multi, &running);
+    }
+}
+
+static void answer_of(struct spy__answer *ret, struct slot *slot, CURLcode code, long status)
+{
+    const struct sink none = { &slot->reply.body, false };
+    int rc = error_of(code, &none);
+    fill_answer(ret, &slot->reply, rc, status);
+    if (rc == -EPROTO) { // of which there are many: its own words say more
+        (void)snprintf(slot->reply.error, sizeof(slot->reply.error), "%s",
+                       curl_easy_strerror(code));
+    }
+}
+
+static bool take_ended(void *self, unsigned *ret_slot, struct spy__answer *ret)
+{
+    struct spy__http *http = self;
+    const CURLMsg *message;
+    int queued;
+    while ((message = curl_multi_info_read(http->multi, &queued))) {
+        struct slot *slot = NULL;
+        long status = 0;
+        if (message->msg != CURLMSG_DONE) {
+            continue;
+        }
+        CURLcode code = message->data.result; // the message goes with its handle
+        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&slot);
+        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_RESPONSE_CODE, &status);
+        end_exchange(http, slot);
+        *ret_slot = (unsigned)(slot - http->slots);
+        answer_of(ret, slot, code, status);
+        return true;
+    }
+    return false;
+}
+
+static void wake_up(void *self)
+{
+    struct spy__http *http = self;
+    (void)curl_multi_wakeup(http->multi);
+}
+
+struct spy__transport spy__http_transport(struct spy__http *http)
+{
+    return (struct spy__transport){ .self = http,
+                                    .send = send_call,
+                                    .cancel = cancel_slot,
+                                    .wait = wait_for_news,
+                                    .ended = take_ended,
+                                    .wake = wake_up };
 }

@@ -1,5 +1,5 @@
-// The library's HTTP client: one exchange at a time for each caller, on libcurl. The only file that
-// knows libcurl.
+// The library's HTTP client, on libcurl: one exchange at a time for a caller that waits, and the
+// delivery engine's transport. The only file that knows libcurl.
 //
 // No redirect is followed, no cookie or netrc file is used, and nothing is sent but what the caller
 // says. libcurl is initialised once and never torn down under a caller.
@@ -9,10 +9,14 @@
 
 #include "base/buf.h"
 #include "deliver/backend.h"
+#include "deliver/transport.h"
 
 #define SPY__HTTP_LINES_MAX 64
 #define SPY__HTTP_HEAD_BYTES_MAX (64u << 10)
 #define SPY__HTTP_ERROR_MAX 128
+#define SPY__HTTP_CONNECT_MS 5000u
+// Of an answer's body in the engine: half of it the first bytes, half the last.
+#define SPY__HTTP_BODY_KEPT (64u << 10)
 
 // Fetches url (http or https; through no proxy) into body, up to the buffer's maximum, within timeout_ms. The call
 // ends soon after *stop, an atomic, is not 0; NULL for none. Returns 0 with *ret_status (any HTTP
@@ -37,5 +41,19 @@ void spy__http_reply_done(struct spy__http_reply *reply);
 void spy__http_post(struct spy__answer *ret, struct spy__http_reply *reply, const char *base,
                     const struct spy__request *request, const struct spy__buf *body,
                     const int *stop);
+
+// ---- the engine's transport (deliver/transport.h)
+//
+// Connections are kept and used again. A certificate is always checked. Proxies are those that the
+// environment names (https_proxy, no_proxy and their kin), but none for a server on this machine.
+
+struct spy__http;
+
+// With so many slots. Returns 0 or -ENOMEM.
+int spy__http_open(struct spy__http **ret, unsigned slots);
+// What is on its way ends. NULL is fine. In a forked child, which shares its parent's connections:
+// does nothing.
+void spy__http_close(struct spy__http *http);
+struct spy__transport spy__http_transport(struct spy__http *http);
 
 #endif

@@ -1,0 +1,44 @@
+// What leaves for the network: the backends that the host asked for, their engine, and what is said
+// of them in the log (and by outbound_metrics.c in metrics).
+//
+// Nothing here runs unless a backend is configured: no journal, no thread, no connection.
+//
+// Threads: spyglass.c's, one at a time; the hooks that it gives to others are theirs to call.
+#ifndef OUTBOUND_H
+#define OUTBOUND_H
+
+#include "deliver/engine.h"
+#include "record/journal.h"
+#include "settings.h"
+
+// The journal that the configured backends need: fills *ret and returns it, or NULL where there are
+// none. state_dir: NULL for a journal in memory.
+const struct spy__journal_options *spy__outbound_journal(struct spy__journal_options *ret,
+                                                         const struct spy__settings *settings,
+                                                         const char *state_dir);
+// Opens that journal's readers, so that it keeps records for them: before any is replayed into it. A
+// no-op where it is NULL. Returns 0, or what spy__settings_refuse() returned.
+int spy__outbound_open(const struct spy__settings *settings, const char *state_dir,
+                       struct spy__journal *journal);
+// Starts the engine, once lines can be written. A no-op where none is open. Returns likewise.
+int spy__outbound_start(void);
+// Where events go, without secrets; NULL for nowhere.
+const char *spy__outbound_clickhouse(void);
+// Sends what it can. Returns 0, or -ETIMEDOUT where records were lost (they are counted): those of a
+// journal on a disk are the next start's. A no-op without a start.
+int spy__outbound_stop(unsigned timeout_ms);
+
+// ---- outbound_metrics.c
+
+// spyglass_delivery_*, spyglass_journal_bytes. Returns as spy_counter_register().
+int spy__outbound_register(void);
+void spy__outbound_count(void *arg, const char *backend, enum spy__lane_count what, uint64_t n);
+void spy__outbound_dropped(void *arg, const char *backend, const char *reason, uint64_t records);
+void spy__outbound_took(void *arg, const char *backend, uint64_t ns);
+void spy__outbound_waits(void *arg, const char *backend, uint64_t queued, uint64_t records,
+                         uint64_t bytes, bool failing);
+void spy__outbound_lost(void *arg, const char *reader, enum spy__journal_loss why,
+                        uint64_t entries);
+void spy__outbound_journal_bytes(uint64_t bytes);
+
+#endif
