@@ -92,7 +92,9 @@ static struct spy_context *copy_current(void)
         spy__dropped(SPY__SIGNAL_CONTEXT, SPY__DROP_MEMORY, 1);
         return NULL;
     }
-    memcpy(copy, spy__current.ctx, sizeof(*copy));
+    // All but the count, which others change meanwhile.
+    const size_t from = offsetof(struct spy_context, sampled);
+    memcpy((char *)copy + from, (const char *)spy__current.ctx + from, sizeof(*copy) - from);
     copy->refs = 1;
     copy->bound = bound_ref(spy__current.bound);
     (void)carried_ref(copy->carried);
