@@ -210,7 +210,7 @@ class Input(unittest.TestCase):
                 connection.send(request[:cut])
                 if cut % 2:  # a reset, not a polite end
                     connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-        for _ in range(200):
+        for _ in range(1000):  # libmicrohttpd may see the end of some only when they time out, after 10 s
             if samples(self.memegen.metrics(), "http_requests_in_flight") == before:
                 break
             time.sleep(0.05)
