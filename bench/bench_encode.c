@@ -1,5 +1,5 @@
-// What the pump's thread spends on a log line, from a decoded record to bytes in memory: masking, and
-// the text in each format.
+// What the pump's thread spends on a log line, from a decoded record to bytes in memory: masking,
+// finding repeats, and the text in each format.
 //
 // Lines: name, median nanoseconds, "ns", ratio to an atomic add (bench.h). The line is that of the
 // log's own bench: at least 300 bytes of JSON with all three ids and five fields, one of them
@@ -14,6 +14,7 @@
 #include "encode/log_logfmt.h"
 #include "encode/log_style.h"
 #include "record/mask.h"
+#include "record/repeats.h"
 
 #define OPS 400000ul
 #define ROOM (128u << 10)
@@ -79,6 +80,28 @@ static void mask_lines(void *arg, unsigned thread, unsigned long ops)
     spy__masker_free(masker);
 }
 
+static void take_line(void *arg, const struct spy__record *line)
+{
+    (void)arg;
+    (void)line;
+}
+
+// Each line differs from the one before, as lines do.
+static void pass_lines(void *arg, unsigned thread, unsigned long ops)
+{
+    struct spy__repeats *repeats = spy__repeats_new(
+        &(struct spy__repeats_options){ .max_per_second = 100, .line = take_line });
+    struct spy__record one = record;
+    (void)arg;
+    (void)thread;
+    one.event = "request_planned"; // no line that always passes
+    for (unsigned long i = 0; repeats && i < ops; i++) {
+        fields[0].value.i = (int64_t)i;
+        spy__repeats_pass(repeats, &one);
+    }
+    spy__repeats_free(repeats);
+}
+
 static size_t line_bytes(encode *one)
 {
     char room[4096];
@@ -97,6 +120,7 @@ int main(void)
     const size_t clean = 4, all = 5;
     bench_print_ns("mask_clean", mask_lines, (void *)&clean, 1, OPS);
     bench_print_ns("mask_secret", mask_lines, (void *)&all, 1, OPS);
+    bench_print_ns("repeats", pass_lines, NULL, 1, OPS);
     bench_print_ns("json_line", encode_lines, &json, 1, OPS);
     bench_print_ns("logfmt_line", encode_lines, &logfmt, 1, OPS);
     bench_print_ns("console_line", encode_lines, &console, 1, OPS);

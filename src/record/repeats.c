@@ -68,33 +68,49 @@ void spy__repeats_free(struct spy__repeats *repeats)
 
 // ---- what is the same
 
+// The parts of a line are hashed each by itself, with a seed of its own, and then added: none waits
+// for another.
 static uint64_t hash_text(const char *s, uint64_t seed)
 {
-    return s ? spy__hash(s, strlen(s), seed) : spy__hash("", 0, ~seed);
+    return s ? spy__hash(s, strlen(s), seed) : ~seed;
 }
 
-static uint64_t hash_field(const struct spy_field *field, uint64_t seed)
+// A key of up to 16 bytes is two numbers and its length.
+static inline uint64_t hash_key(const char *key, uint64_t seed)
 {
-    seed = hash_text(field->key, seed) + (uint64_t)field->type;
+    size_t n = strlen(key);
+    if (n < 8 || n > 16) {
+        return spy__hash(key, n, seed);
+    }
+    return spy__hash_fold(spy__hash_read8(key) ^ seed, spy__hash_read8(key + n - 8) ^ n);
+}
+
+static inline uint64_t hash_value(const struct spy_field *field, uint64_t seed)
+{
     switch ((int)field->type) {
     case SPY_FIELD_STR:
         return spy__hash(field->value.s, field->len, seed);
     case SPY_FIELD_ADDRS:
         return spy__hash(field->value.addrs, field->len * sizeof(uintptr_t), seed);
     case SPY_FIELD_BOOL:
-        return spy__hash_fold(seed ^ 0xa0761d6478bd642f, 1u + field->value.b);
+        return field->value.b ? seed : ~seed;
     default: // a number, by its bits
-        return spy__hash_fold(seed ^ 0xa0761d6478bd642f, field->value.u ^ 0xe7037ed1a0b428db);
+        return field->value.u + seed;
     }
 }
 
 static uint64_t hash_line(const struct spy__repeats *repeats, const struct spy__record *record)
 {
-    uint64_t hash = hash_text(record->event, repeats->seed + (uint64_t)record->level);
-    hash = hash_text(record->module, hash);
-    hash = hash_text(record->correlation_id, hash);
-    for (size_t i = 0; i < record->field_count; i++) {
-        hash = hash_field(&record->fields[i], hash);
+    const uint64_t step = 0x9e3779b97f4a7c15; // odd: no two seeds are the same
+    uint64_t seed = repeats->seed + (uint64_t)record->level;
+    uint64_t hash = hash_text(record->event, seed);
+    hash += hash_text(record->module, seed + step);
+    hash += hash_text(record->correlation_id, seed + 2 * step);
+    seed += 3 * step;
+    for (size_t i = 0; i < record->field_count; i++, seed += step) {
+        const struct spy_field *field = &record->fields[i];
+        hash += spy__hash_fold(hash_key(field->key, seed) + (uint64_t)field->type,
+                               hash_value(field, seed) ^ repeats->seed);
     }
     return hash;
 }
