@@ -10,6 +10,7 @@ import tempfile
 import time
 
 ANSWER_S = 20  # more than any answer takes, on a slow machine under a sanitizer
+PATIENCE_MS = "20000"  # a busy machine keeps the pump from running for longer than a host's answer should wait
 
 
 class Answer:
@@ -103,7 +104,7 @@ class Service:
     def __init__(self, *command, **env):
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen([str(c) for c in command], stdout=self.log, stderr=subprocess.PIPE, text=True,
-                                        env={**os.environ, **env})
+                                        env={**os.environ, "SPY_FULL_WAIT_MS": PATIENCE_MS, **env})
         first = self.process.stderr.readline()
         ports = re.fullmatch(r"(?:ports (\d+) (\d+)|listening on (\d+), metrics on (\d+))\n", first)
         if not ports:
