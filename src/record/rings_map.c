@@ -201,6 +201,19 @@ static int map_file(struct spy__rings_map *ret, int dir_fd, const struct spy__ri
     return err;
 }
 
+// For where mremap(2) cannot do that (valgrind).
+static int map_memfd(struct spy__rings_map *ret, const struct spy__rings_header *shape)
+{
+    int fd = memfd_create("spyglass-rings", MFD_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    int err = reserve(fd, file_bytes(shape));
+    err = err ? err : map_all(ret, shape, &(struct memory){ fd, NULL });
+    close(fd);
+    return err;
+}
+
 // What is never touched costs address space alone.
 static int map_anonymous(struct spy__rings_map *ret, const struct spy__rings_header *shape)
 {
@@ -212,6 +225,9 @@ static int map_anonymous(struct spy__rings_map *ret, const struct spy__rings_hea
     }
     int err = map_all(ret, shape, &of);
     munmap(of.bytes, n);
+    if (err == -EINVAL) {
+        err = map_memfd(ret, shape);
+    }
     if (err == 0) {
         make_empty(ret, shape);
     }

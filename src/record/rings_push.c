@@ -56,18 +56,29 @@ static enum outcome lose(struct spy__producer *p, enum spy__loss why, enum spy__
     return DROPPED;
 }
 
-// Moves the limit to what the pump has released since; true when there is room for n bytes. Short of
-// half of the ring at first, so that its owner comes by here and wakes the pump in time.
-static bool look_for_room(struct spy__producer *p, size_t n)
+// Short of half of the ring at first, so that its owner comes by here and wakes the pump in time:
+// once, then the limit is what there is.
+void spy__rings_look(struct spy__producer *p)
 {
     const uint64_t bytes = p->mask + 1, half = bytes / 2;
-    uint64_t tail = __atomic_load_n(&p->slot->tail, __ATOMIC_ACQUIRE);
-    if (p->head - tail + n < half) {
+    const uint64_t tail = __atomic_load_n(&p->slot->tail, __ATOMIC_ACQUIRE);
+    const uint64_t all = tail + bytes - SPY__WIRE_SLACK;
+    if (p->head - tail + SPY__RINGS_LOW < half) {
         p->limit = tail + half;
-        return true;
+    } else if (p->limit != all) {
+        p->limit = all;
+        spy__rings_wake();
     }
-    spy__rings_wake();
-    p->limit = tail + bytes - SPY__WIRE_SLACK;
+}
+
+static bool look_for_room(struct spy__producer *p, size_t n)
+{
+    spy__rings_look(p);
+    if (p->limit - p->head < n) { // the half is not enough, or all of it
+        p->limit =
+            __atomic_load_n(&p->slot->tail, __ATOMIC_ACQUIRE) + p->mask + 1 - SPY__WIRE_SLACK;
+        spy__rings_wake();
+    }
     return p->limit - p->head >= n;
 }
 

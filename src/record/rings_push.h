@@ -32,6 +32,13 @@ struct spy__producer {
 
 extern __thread struct spy__producer spy__producer __attribute__((tls_model("initial-exec")));
 
+// Room that most records do with.
+#define SPY__RINGS_LOW 1024u
+
+// Moves p's limit to what the pump has released since; wakes it past half full. Called inside p's
+// rings.
+void spy__rings_look(struct spy__producer *p);
+
 // Atomic. Odd while rings are open; changes with every open, stop and fork.
 extern unsigned spy__rings_generation;
 // Const after the first open.
@@ -87,6 +94,10 @@ static inline bool spy__rings_end(struct spy__producer *p, struct spy__wire_put 
     p->sequence++;
     p->slot->sequence = p->sequence;
     __atomic_store_n(&p->slot->head, p->head, __ATOMIC_RELEASE);
+    // Before the next record finds none, and starts again on the slow road.
+    if (__builtin_expect(p->limit - p->head < SPY__RINGS_LOW, 0)) {
+        spy__rings_look(p);
+    }
     spy__rings_leave(p);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     if (__builtin_expect(spy__rings_fenced, 0)) {

@@ -49,6 +49,11 @@ static inline uint64_t spy__wire_sum(const struct spy__wire_put *put)
     return folded[0] + (folded[1] << 17 | folded[1] >> 47);
 }
 
+static inline uint64_t spy__wire_turn(uint64_t v)
+{
+    return v << 25 | v >> 39;
+}
+
 static inline spy__pair spy__wire_pair(uint64_t x, uint64_t y)
 {
     return (spy__pair){ x, y };
@@ -144,11 +149,17 @@ static inline struct spy__wire_words spy__wire_words(const struct spy__wire_head
     };
 }
 
-static inline void spy__wire_mix_head(struct spy__wire_put *put, const struct spy__wire_words *w)
+// The check of a whole record.
+static inline uint64_t spy__wire_check(const struct spy__wire_put *put,
+                                       const struct spy__wire_words *w)
 {
-    spy__wire_mix(put, spy__wire_pair(w->what, w->sequence));
-    spy__wire_mix(put, spy__wire_pair(w->ticks, w->span_id));
-    spy__wire_mix(put, spy__wire_pair(w->sizes, w->more_sizes));
+    uint64_t sum = spy__wire_sum(put);
+    sum = spy__wire_turn(sum) + w->what;
+    sum = spy__wire_turn(sum) + w->sequence;
+    sum = spy__wire_turn(sum) + w->ticks;
+    sum = spy__wire_turn(sum) + w->span_id;
+    sum = spy__wire_turn(sum) + w->sizes;
+    return spy__wire_turn(sum) + w->more_sizes;
 }
 
 // ---- parts
@@ -354,9 +365,8 @@ static inline size_t spy__wire_put_end(struct spy__wire_put *put, struct spy__wi
     head->bytes = (uint32_t)n;
     head->version = SPY__WIRE_VERSION;
     struct spy__wire_words w = spy__wire_words(head);
-    spy__wire_mix_head(put, &w);
     spy__wire_store8(put->start, w.what);
-    spy__wire_store8(put->start + 8, spy__wire_sum(put));
+    spy__wire_store8(put->start + 8, spy__wire_check(put, &w));
     spy__wire_store8(put->start + 16, w.sequence);
     spy__wire_store8(put->start + 24, w.ticks);
     spy__wire_store8(put->start + 32, w.span_id);
