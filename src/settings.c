@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "encode/log_style.h"
 #include "record/mask_words.h"
+#include "record/rings.h"
 
 #define FULL_WAIT_MS_DEFAULT 100u
 #define TRACE_SLOW_MS_DEFAULT 5000u
@@ -181,6 +182,23 @@ static int find_full_wait(struct spy__settings *s, unsigned option)
                ? 0
                : spy__settings_refuse(-EINVAL, "full_wait_ms is %u: it must be 1 to %u", option,
                                       FULL_WAIT_MS_MAX);
+}
+
+static int find_rings(struct spy__settings *s, const struct spy_options *o)
+{
+    s->ring_slots = o->ring_slots ? o->ring_slots : SPY__RING_SLOTS_DEFAULT;
+    s->ring_bytes = o->ring_bytes ? o->ring_bytes : SPY__RING_BYTES_DEFAULT;
+    if (s->ring_slots > SPY__RING_SLOTS_MAX) {
+        return spy__settings_refuse(-EINVAL, "ring_slots is %u: it must be 1 to %u", s->ring_slots,
+                                    SPY__RING_SLOTS_MAX);
+    }
+    bool power_of_two = (s->ring_bytes & (s->ring_bytes - 1)) == 0;
+    return power_of_two && s->ring_bytes >= SPY__RING_BYTES_MIN &&
+                   s->ring_bytes <= SPY__RING_BYTES_MAX
+               ? 0
+               : spy__settings_refuse(-EINVAL,
+                                      "ring_bytes is %u: it must be a power of two, %u to %u",
+                                      s->ring_bytes, SPY__RING_BYTES_MIN, SPY__RING_BYTES_MAX);
 }
 
 // ---- where lines go
@@ -394,6 +412,7 @@ int spy__settings_find(struct spy__settings *s, const struct spy_options *o)
     err = err ? err : find_log_level(s, o->log_level);
     err = err ? err : find_log_levels(s, o->log_levels);
     err = err ? err : find_full_wait(s, o->full_wait_ms);
+    err = err ? err : find_rings(s, o);
     err = err ? err : find_redact(s, o->redact);
     err = err ? err : find_log_repeats(s, o->log_repeats_max);
     if (err == 0 && o->resource_period_s > RESOURCE_PERIOD_S_MAX) {

@@ -23,7 +23,7 @@ struct spy__settings {
     struct spy__module_levels modules;
     const char *redact;
     unsigned log_repeats_max;
-    unsigned full_wait_ms, resource_period_s, trace_slow_ms;
+    unsigned full_wait_ms, ring_slots, ring_bytes, resource_period_s, trace_slow_ms;
     double traces_sample_rate;
     bool clickhouse_no_migrate;
     uint64_t journal_max_bytes;

@@ -75,6 +75,10 @@ struct spy_options {
                                  none */
     unsigned full_wait_ms;  /**< how long a caller waits for room before its line is dropped and
                                  counted, 1 to    60000; default: SPY_FULL_WAIT_MS, else 100 */
+    unsigned ring_slots; /**< so many threads have a ring of their own for what they log at a time,
+                            others share one; 1 to 512; default: 64 */
+    unsigned ring_bytes; /**< of each ring, a power of two from 64 KiB to 64 MiB; a record must fit;
+                            default: 256 KiB */
     unsigned resource_period_s; /**< period of the `resource_usage` sampler, 1 to 3600; default: no
                                    sampler */
     const char *resource_disk; /**< mount point that `resource_usage{disk}` looks at; default "/" */

@@ -278,7 +278,6 @@ static int open_rings(const struct spy__pump_options *options, int *ret_why)
         .ring_bytes = options->ring_bytes,
         .full_wait_ms = options->full_wait_ms,
         .lost = options->lost,
-        .overflowed = options->overflowed,
     };
     int why = 0, err = options->state_dir ? spy__recover_set_aside(options->state_dir) : 0;
     if (err != 0) {

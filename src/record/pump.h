@@ -46,10 +46,11 @@ struct spy__pump_options {
     // is called by the callers of a push too. Lines lost + written = lines given.
     void (*written)(const uint64_t lines[SPY__LEVELS]);
     void (*lost)(enum spy__loss why, enum spy__record_kind kind, uint64_t n);
-    void (*overflowed)(uint64_t n); // as in struct spy__rings_options
-    const char *redact;             // as in struct spy_options; borrowed for the start
-    unsigned repeats_max;           // lines that are the same in a second; 0: no limit
-    void (*repeated)(uint64_t n);   // lines that were held back for it
+    void (*overflowed)(
+        uint64_t n);              // records of threads that found no ring of their own; may be NULL
+    const char *redact;           // as in struct spy_options; borrowed for the start
+    unsigned repeats_max;         // lines that are the same in a second; 0: no limit
+    void (*repeated)(uint64_t n); // lines that were held back for it
 };
 
 // Replays what a dead process left, and starts the thread. Waits for the replay, for as long as its

@@ -3,7 +3,7 @@
 //
 // A thread claims a ring with its first record, by one compare-and-swap, and gives it back when it
 // ends; the next one goes on where it stopped. Where no ring is free, threads share one overflow
-// ring under a lock, and are counted. No caller makes a file operation.
+// ring under a lock, the last one; the pump counts its records. No caller makes a file operation.
 //
 // **Accepted** is a record whose push returned SPY__PUSH_OK: the kernel keeps it when the process
 // dies, and the next start finds it. Every other one is told to lost() and counted in the mapping.
@@ -40,7 +40,6 @@ struct spy__rings_options {
     unsigned full_wait_ms;
     // Called by callers of a push, so they must not wait, log or push.
     void (*lost)(enum spy__loss why, enum spy__record_kind kind, uint64_t n);
-    void (*overflowed)(uint64_t n); // records that went through the overflow ring; may be NULL
 };
 
 enum spy__push {

@@ -146,9 +146,6 @@ static enum outcome write_shared(const struct spy__record *record, struct patien
 {
     pthread_mutex_lock(&spy__rings_shared_mu);
     enum outcome outcome = write_record(&spy__rings_shared, record, patience);
-    if (outcome == WRITTEN && spy__rings.options.overflowed) {
-        spy__rings.options.overflowed(1);
-    }
     pthread_mutex_unlock(&spy__rings_shared_mu);
     return outcome;
 }

@@ -106,12 +106,18 @@ static void take(struct spy__run *run, struct spy__lane *lane)
 // Goes through the lanes.
 static bool take_all(struct spy__run *run, bool live)
 {
+    const struct spy__lane *overflow = &run->drain.lanes[run->drain.lanes_max - 1];
+    uint64_t overflowed = 0;
     for (struct spy__lane *lane; (lane = spy__drain_first(&run->drain));) {
+        overflowed += lane == overflow;
         take(run, lane);
         spy__drain_next(&run->drain);
         if (spy__writer_full(&run->writer) && !write_batch(run, live)) {
             return false;
         }
+    }
+    if (live && overflowed > 0 && run->options->overflowed) {
+        run->options->overflowed(overflowed);
     }
     if (run->drain.unreadable > 0) {
         run->options->lost(SPY__LOSS_MEMORY, SPY__KIND_LOG, 1);

@@ -13,6 +13,7 @@
 #include "signals/push.h"
 #include "spyglass/metrics.h"
 
+static struct spy_counter overflowed;
 static struct spy_counter lines_by_level[SPY__LEVELS]; // const after spy__log_register()
 static struct spy_counter lines_suppressed;
 
@@ -26,12 +27,20 @@ int spy__log_register(void)
     for (int level = SPY_LEVEL_DEBUG; err == 0 && level < SPY__LEVELS; level++) {
         lines_by_level[level] = spy_counter_with(family, spy__level_name((enum spy_level)level));
     }
+    if (err == 0) {
+        err = spy_counter_register(
+            &lines_suppressed,
+            &(struct spy_metric){ .name = "spyglass_log_lines_suppressed_total",
+                                  .help =
+                                      "Log lines that said again what others did, and were told "
+                                      "with a count instead" });
+    }
     return err ? err
                : spy_counter_register(
-                     &lines_suppressed,
-                     &(struct spy_metric){ .name = "spyglass_log_lines_suppressed_total",
-                                           .help = "Log lines that said again what others did, and "
-                                                   "were told with a count instead" });
+                     &overflowed,
+                     &(struct spy_metric){ .name = "spyglass_ring_overflow_total",
+                                           .help = "Records of threads that found no ring of their "
+                                                   "own, and shared one under a lock" });
 }
 
 void spy__log_repeated(uint64_t lines)
@@ -46,6 +55,11 @@ void spy__log_written(const uint64_t lines[SPY__LEVELS])
             spy_counter_add(lines_by_level[level], lines[level]);
         }
     }
+}
+
+void spy__log_overflowed(uint64_t records)
+{
+    spy_counter_add(overflowed, records);
 }
 
 void spy__log_lost(enum spy__loss why, enum spy__record_kind kind, uint64_t n)

@@ -290,6 +290,43 @@ static void every_call_is_counted(void **state)
     json_decref(lines);
 }
 
+static void *log_twice(void *arg)
+{
+    spy_info("shared");
+    spy_info("shared");
+    return arg;
+}
+
+// A thread that finds no ring of its own shares one, and that is counted.
+static void rings_run_out(void **state)
+{
+    (void)state;
+    assert_int_equal(spy_stop(20000), 0);
+    assert_int_equal(spy_start(&(struct spy_options){ .log_fd = fd,
+                                                      .log_format = SPY_LOG_JSON,
+                                                      .ring_slots = 1,
+                                                      .ring_bytes = 65536,
+                                                      .full_wait_ms = 20000 }),
+                     0);
+    struct spy_counter counter = { 0 };
+    assert_int_equal(
+        spy_counter_register(
+            &counter,
+            &(struct spy_metric){ .name = "spyglass_ring_overflow_total",
+                                  .help = "Records of threads that found no ring of their own, "
+                                          "and shared one under a lock" }),
+        0);
+    double before = spy_counter_value(counter);
+    pthread_t thread;
+    spy_info("mine");
+    assert_int_equal(pthread_create(&thread, NULL, log_twice, NULL), 0);
+    pthread_join(thread, NULL);
+    json_t *lines = lines_read(fd);
+    assert_non_null(lines_last(lines, "shared"));
+    json_decref(lines);
+    assert_true(spy_counter_value(counter) - before == 2);
+}
+
 #define THREADS 8
 #define ROUNDS 500
 
@@ -353,6 +390,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(limits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(any_bytes_give_json, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_call_is_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(rings_run_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(eight_threads, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

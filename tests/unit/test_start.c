@@ -127,6 +127,9 @@ static void options_out_of_range(void **state)
     assert_refused((struct spy_options){ .log_levels = "http" }, -EINVAL, "log_levels");
     assert_refused((struct spy_options){ .redact = "a,_" }, -EINVAL, "redact");
     assert_refused((struct spy_options){ .full_wait_ms = 60001 }, -EINVAL, "full_wait_ms");
+    assert_refused((struct spy_options){ .ring_slots = 513 }, -EINVAL, "ring_slots");
+    assert_refused((struct spy_options){ .ring_bytes = 32768 }, -EINVAL, "ring_bytes");
+    assert_refused((struct spy_options){ .ring_bytes = 100000 }, -EINVAL, "power of two");
     assert_refused((struct spy_options){ .resource_period_s = 3601 }, -EINVAL, "resource_period_s");
     int reading = open("/dev/null", O_RDONLY | O_CLOEXEC);
     assert_refused((struct spy_options){ .log_fd = reading }, -EBADF, "writing");
