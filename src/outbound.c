@@ -277,6 +277,7 @@ int spy__outbound_open(const struct spy__settings *settings, const char *state_d
     if (err != 0) {
         return spy__settings_refuse(err, "the metrics of delivery cannot be registered");
     }
+    spy__outbound_show(out.backend.name);
     err = open_engine(state_dir, journal);
     errno = -err; // for %m
     return err ? spy__settings_refuse(err, "delivery cannot be started: %m") : 0;

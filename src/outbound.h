@@ -32,6 +32,8 @@ int spy__outbound_stop(unsigned timeout_ms);
 
 // spyglass_delivery_*, spyglass_journal_bytes. Returns as spy_counter_register().
 int spy__outbound_register(void);
+// A backend's series stand in every scrape, at zero, from here on.
+void spy__outbound_show(const char *backend);
 void spy__outbound_count(void *arg, const char *backend, enum spy__lane_count what, uint64_t n);
 void spy__outbound_dropped(void *arg, const char *backend, const char *reason, uint64_t records);
 void spy__outbound_took(void *arg, const char *backend, uint64_t ns);

@@ -62,6 +62,15 @@ static int register_gauges(void)
                        NULL);
 }
 
+void spy__outbound_show(const char *backend)
+{
+    for (int what = 0; what < SPY__LANE_COUNTS; what++) {
+        spy__outbound_count(NULL, backend, (enum spy__lane_count)what, 0);
+    }
+    spy__outbound_waits(NULL, backend, 0, 0, 0, false);
+    (void)spy_histogram_with(metrics.seconds, backend);
+}
+
 int spy__outbound_register(void)
 {
     int err = register_counters();
