@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backends/clickhouse.h"
@@ -17,7 +18,19 @@
 
 #define NEWS (SPY__JOURNAL_CURSOR + 1)
 
+// What the host's options say, copied: they are the host's again once it has started.
+enum {
+    COPY_STATE_DIR,
+    COPY_SERVICE,
+    COPY_ENVIRONMENT,
+    COPY_CA,
+    COPY_CERT,
+    COPY_KEY,
+    COPIES,
+};
+
 static struct {
+    char *copies[COPIES]; // NULL for what is not given
     struct spy__clickhouse *clickhouse;
     struct spy__backend backend;
     const struct spy__backend *backends[1];
@@ -184,13 +197,37 @@ static void say_migrated(void *arg, const char *name)
     }
 }
 
+static void free_copies(void)
+{
+    for (int i = 0; i < COPIES; i++) {
+        free(out.copies[i]);
+        out.copies[i] = NULL;
+    }
+}
+
+static int copy_options(const struct spy__settings *s, const char *state_dir)
+{
+    const char *const from[COPIES] = {
+        [COPY_STATE_DIR] = state_dir,        [COPY_SERVICE] = s->service,
+        [COPY_ENVIRONMENT] = s->environment, [COPY_CA] = s->clickhouse_ca,
+        [COPY_CERT] = s->clickhouse_cert,    [COPY_KEY] = s->clickhouse_key,
+    };
+    for (int i = 0; i < COPIES; i++) {
+        out.copies[i] = from[i] ? strdup(from[i]) : NULL;
+        if (from[i] && !out.copies[i]) {
+            return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
 static int make_clickhouse(const struct spy__settings *s)
 {
     const char *why = "no memory";
     const struct spy__clickhouse_options options = {
         .url = s->clickhouse_url,
-        .service = s->service,
-        .environment = s->environment,
+        .service = out.copies[COPY_SERVICE],
+        .environment = out.copies[COPY_ENVIRONMENT],
         .no_migrate = s->clickhouse_no_migrate,
         .applied = say_migrated,
     };
@@ -201,7 +238,7 @@ static int make_clickhouse(const struct spy__settings *s)
     out.backend = (struct spy__backend){
         .name = "clickhouse",
         .base = spy__clickhouse_base(out.clickhouse),
-        .tls = { s->clickhouse_ca, s->clickhouse_cert, s->clickhouse_key },
+        .tls = { out.copies[COPY_CA], out.copies[COPY_CERT], out.copies[COPY_KEY] },
         .self = out.clickhouse,
         .kinds = 1u << SPY__KIND_EVENT,
         .rows_max = CLICKHOUSE_ROWS,
@@ -228,7 +265,7 @@ static void watch_forks(void)
     (void)pthread_atfork(NULL, NULL, become_child);
 }
 
-static int open_engine(const char *state_dir, struct spy__journal *journal)
+static int open_engine(struct spy__journal *journal)
 {
     struct spy__engine *engine;
     int err = spy__http_open(&out.http, 1);
@@ -237,7 +274,7 @@ static int open_engine(const char *state_dir, struct spy__journal *journal)
     }
     const struct spy__engine_options options = {
         .journal = journal,
-        .state_dir = state_dir,
+        .state_dir = out.copies[COPY_STATE_DIR],
         .backends = out.backends,
         .count = 1,
         .transport = spy__http_transport(out.http),
@@ -269,7 +306,11 @@ int spy__outbound_open(const struct spy__settings *settings, const char *state_d
         return 0;
     }
     pthread_once(&once, watch_forks);
-    int err = make_clickhouse(settings);
+    int err = copy_options(settings, state_dir);
+    if (err != 0) {
+        return spy__settings_refuse(err, "there is no memory for delivery");
+    }
+    err = make_clickhouse(settings);
     if (err != 0) {
         return err;
     }
@@ -278,7 +319,7 @@ int spy__outbound_open(const struct spy__settings *settings, const char *state_d
         return spy__settings_refuse(err, "the metrics of delivery cannot be registered");
     }
     spy__outbound_show(out.backend.name);
-    err = open_engine(state_dir, journal);
+    err = open_engine(journal);
     errno = -err; // for %m
     return err ? spy__settings_refuse(err, "delivery cannot be started: %m") : 0;
 }
@@ -309,5 +350,6 @@ int spy__outbound_stop(unsigned timeout_ms)
     spy__clickhouse_free(out.clickhouse);
     out.http = NULL;
     out.clickhouse = NULL;
+    free_copies();
     return lost > 0 ? -ETIMEDOUT : 0;
 }

@@ -35,11 +35,16 @@ int main(int argc, char **argv)
         return 2;
     }
     int log_fd = open(argv[2], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    int err = spy_start(&(struct spy_options){ .service = "event_host",
-                                               .state_dir = strcmp(argv[1], "-") ? argv[1] : NULL,
-                                               .admin = "127.0.0.1:0",
-                                               .full_wait_ms = 5000,
-                                               .log_fd = log_fd });
+    char state_dir[256], service[] = "event_host";
+    (void)snprintf(state_dir, sizeof(state_dir), "%s", argv[1]);
+    int err =
+        spy_start(&(struct spy_options){ .service = service,
+                                         .state_dir = strcmp(state_dir, "-") ? state_dir : NULL,
+                                         .admin = "127.0.0.1:0",
+                                         .full_wait_ms = 5000,
+                                         .log_fd = log_fd });
+    memset(state_dir, 'x', sizeof(state_dir) - 1); // it was copied
+    memset(service, 'x', sizeof(service) - 1);
     if (err != 0) {
         fprintf(stderr, "event_host: %s\n", spy_start_error());
         return 1;
