@@ -169,7 +169,8 @@ static void run_paced(const struct logger *logger, struct paced *ret, double *re
     nanosleep(&while_it_settles, NULL);
     size_t before = file_size(log_path);
     w = (struct watch){ .fd = open(log_path, O_RDONLY | O_CLOEXEC) };
-    check(w.fd >= 0 && pthread_create(&thread, NULL, watch_file, &w) == 0, log_path);
+    check(w.fd >= 0, log_path);
+    check(pthread_create(&thread, NULL, watch_file, &w) == 0, "no thread");
     paced_run(ret, call_line, (void *)(uintptr_t)logger, made);
     nanosleep(&while_it_settles, NULL);
     __atomic_store_n(&w.over, true, __ATOMIC_RELEASE);
