@@ -48,6 +48,8 @@ struct config {
     char *openai_model;      // "gpt-4o-mini"
     char *llm_fallback;      // offline, none
     char *llm_prices;        // "<data_dir>/prices.yaml"
+    char *clickhouse_url;    // secret, for it may hold a password; "": no analytics. From
+                             // CLICKHOUSE_URL or CLICKHOUSE_URL_FILE alone
     long llm_connect_ms;     // 3000
     long llm_attempt_ms;     // 15000
     long llm_timeout_ms;     // 30000

@@ -55,6 +55,14 @@ const char *config_check_path(const char *value)
     return value[0] != '\0' ? NULL : "is empty";
 }
 
+// "" is none. The rest is looked at by the library.
+const char *config_check_clickhouse(const char *value)
+{
+    return !*value || strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0
+               ? NULL
+               : "is not the http:// or https:// address of ClickHouse's HTTP interface";
+}
+
 // The rest is looked at by the library.
 const char *config_check_prometheus(const char *value)
 {

@@ -96,10 +96,13 @@ const struct setting config_table[] = {
       .help = "HTTP calls of the LLM at once" },
     { TEXT(llm_prices), .variable = "MEMEGEN_LLM_PRICES", .check = config_check_path,
       .help = "file of what tokens cost; default: prices.yaml in the data folder" },
+    { TEXT(clickhouse_url), .variable = "CLICKHOUSE_URL", .value = "",
+      .check = config_check_clickhouse, .secret = true,
+      .help = "http[s]://[USER:PASSWORD@]HOST[:PORT][/DATABASE] of the ClickHouse (or "
+              "spyglass-events) that product events go to" },
 
     // What later versions know: to ignore it would be worse than to refuse it.
     { .key = "sentry_dsn", .variable = "SENTRY_DSN", .not_built = "Sentry" },
-    { .key = "clickhouse_url", .variable = "CLICKHOUSE_URL", .not_built = "ClickHouse" },
     { .key = "redis_url", .variable = "REDIS_URL", .not_built = "Redis" },
     { .key = "otlp_endpoint", .variable = "OTEL_EXPORTER_OTLP_ENDPOINT", .not_built = "OTLP" },
     { .key = "profile", .variable = "MEMEGEN_PROFILE", .not_built = "profiling" },

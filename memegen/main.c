@@ -23,6 +23,7 @@
 #include "memegen/api/api.h"
 #include "memegen/cache/cache.h"
 #include "memegen/config.h"
+#include "memegen/events.h"
 #include "memegen/llm/openai.h"
 #include "memegen/pipeline/pipeline.h"
 #include "memegen/render/render.h"
@@ -41,6 +42,7 @@ struct service {
     struct scenes *scenes;
     struct cache *cache;
     struct store *store;
+    struct events *events;
     struct llm *llm; // NULL: none, the pipeline brings the offline writer
     struct pipeline *pipeline;
     struct api *api;
@@ -130,6 +132,7 @@ static int start_spyglass(const struct service *service, const struct config *co
         .resource_period_s = (unsigned)config->resource_period_s,
         .resource_disk = config->resource_disk,
         .prometheus_url = config->prometheus_url,
+        .clickhouse_url = config->clickhouse_url[0] ? config->clickhouse_url : NULL,
     };
     int code = telemetry_register(scenes_types(service->scenes));
 
@@ -192,6 +195,20 @@ static int start_llm(struct service *service, const struct config *config, char 
     return 0;
 }
 
+// What a killed process left unpublished comes before anything new.
+static int start_events(struct service *service, const struct config *config, char *error)
+{
+    int code = events_open(&service->events, config->state_dir);
+
+    if (code) {
+        snprintf(error, ERROR_BYTES, "The product events could not be set up: %s.",
+                 strerror(-code));
+        return code;
+    }
+    events_recover(service->events, service->store);
+    return 0;
+}
+
 static int start_service(struct service *service, const struct config *config, char *error)
 {
     int code = cache_open(&service->cache,
@@ -206,6 +223,10 @@ static int start_service(struct service *service, const struct config *config, c
         &service->store,
         &(struct store_options){ .url = config->database, .pool_size = (size_t)config->db_pool },
         error, ERROR_BYTES);
+    if (code) {
+        return code;
+    }
+    code = start_events(service, config, error);
     if (code) {
         return code;
     }
@@ -234,6 +255,7 @@ static int start_service(struct service *service, const struct config *config, c
                                             .scenes = service->scenes,
                                             .pipeline = service->pipeline,
                                             .store = service->store,
+                                            .events = service->events,
                                             .cache = service->cache },
                      error, ERROR_BYTES);
 }
@@ -244,6 +266,7 @@ static void close_service(struct service *service)
         pipeline_close(service->pipeline);
     }
     llm_close(service->llm);
+    events_close(service->events);
     if (service->store) {
         store_close(service->store);
     }

@@ -55,7 +55,7 @@ struct spy_operation telemetry_http = {
 };
 
 static struct spy_histogram generation_seconds, quality_score;
-static struct spy_counter generation_total, cache_operations, llm_tokens, llm_cost;
+static struct spy_counter generation_total, interactions, cache_operations, llm_tokens, llm_cost;
 static struct spy_gauge pool_size, pool_available;
 static struct spy_gauge queue_depth, queue_capacity, workers, workers_busy;
 
@@ -76,6 +76,8 @@ static const struct family {
     { .histogram = &quality_score,
       .metric = { "meme_quality_score", "Distribution of meme quality scores",
                   .buckets = SPY_BUCKETS(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1) } },
+    { .counter = &interactions,
+      .metric = { "meme_interactions_total", "Interactions with memes that were kept" } },
     { .counter = &cache_operations,
       .metric = { "cache_operations_total", "Cache operations (hits/misses)",
                   .labels = SPY_LABELS("operation", "cache_type") } },
@@ -239,6 +241,11 @@ void telemetry_generation(const struct meme *meme)
     if (meme->status == MEME_SUCCESS) {
         spy_histogram_observe(quality_score, meme->score.total);
     }
+}
+
+void telemetry_interaction(void)
+{
+    spy_counter_inc(interactions);
 }
 
 void telemetry_cache_lookup(const char *cache_type, bool hit)

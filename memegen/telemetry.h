@@ -22,6 +22,8 @@ extern const char *const telemetry_error_types[];
 // One attempt of the pipeline ended: meme_generation_seconds, meme_generation_total, and
 // meme_quality_score where it has a score.
 void telemetry_generation(const struct meme *meme);
+// Somebody liked, shared, … a meme, and it is kept: meme_interactions_total.
+void telemetry_interaction(void);
 // One look-up of a cache: type is "template", "meme" or "trend".
 void telemetry_cache_lookup(const char *cache_type, bool hit);
 // The model that agents ask: llm_tokens_total and llm_cost_dollars_total stand in the exposition

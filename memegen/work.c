@@ -93,15 +93,24 @@ json_t *work_timeline(struct work *work, const char *id)
     return timeline;
 }
 
-// Commits the meme; one that cannot be kept was not made.
+// Commits the meme and publishes it; one that cannot be kept was not made.
 static void commit(struct work *work, struct job *job)
 {
     struct meme *meme = &job->meme;
+    struct events_note note = { NULL };
+    bool made = meme->status == MEME_SUCCESS;
     int error;
 
     meme->timeline = timeline_text(job->trace, job->root_id);
+    if (made) {
+        note = events_note_meme(work->options.events, meme->id);
+    }
     error = store_put_meme(work->options.store, meme);
+    if (!error && made) {
+        events_meme(work->options.events, note, meme);
+    }
     if (error) {
+        events_forget(note);
         spy_log_error("meme_not_stored", spy_str("meme_id", meme->id),
                       spy_str("error_message", strerror(-error)));
         fail_meme(meme, "The meme could not be stored.");

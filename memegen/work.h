@@ -2,7 +2,7 @@
 // them.
 //
 // A job goes through: reserved (work_reserve) → stored as pending and queued (work_submit) → made →
-// committed → counted → handed to `ended`, under the context of the request that asked for it.
+// committed → published → counted → handed to `ended`, under the context of the request that asked for it.
 // Every job that was submitted ends.
 //
 // Its timeline is gathered from work_submit() on. What there is of it is committed with the meme, so
@@ -14,6 +14,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
+#include "memegen/events.h"
 #include "memegen/meme.h"
 #include "memegen/pipeline/pipeline.h"
 #include "memegen/store/store.h"
@@ -30,6 +31,7 @@ struct work_options {
     size_t workers;            // threads, 1 to 64
     struct pipeline *pipeline; // borrowed, as all below
     struct store *store;
+    struct events *events; // may be NULL: none are published
     work_ended *ended;
     void *arg;
 };

@@ -128,6 +128,7 @@ static int start_parts(struct api *api, char *error, size_t error_size)
         .workers = api->options.workers,
         .pipeline = api->options.pipeline,
         .store = api->options.store,
+        .events = api->options.events,
         .ended = handle_ended,
         .arg = api,
     };

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "memegen/cache/cache.h"
+#include "memegen/events.h"
 #include "memegen/pipeline/pipeline.h"
 #include "memegen/render/render.h"
 #include "memegen/store/store.h"
@@ -24,6 +25,7 @@ struct api_options {
     const struct scenes *scenes; // borrowed, as all below
     struct pipeline *pipeline;
     struct store *store;
+    struct events *events; // may be NULL: none are published
     struct cache *cache;
 };
 

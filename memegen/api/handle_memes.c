@@ -13,6 +13,7 @@
 #include "memegen/api/ids.h"
 #include "memegen/api/request.h"
 #include "memegen/api/respond.h"
+#include "memegen/telemetry.h"
 
 #define RETRY_AFTER_S "1" // a worker makes several memes in that time
 
@@ -318,6 +319,7 @@ int handle_meme_image(struct api *api, struct spy_mhd_request *request, const ch
 int handle_interaction(struct api *api, struct spy_mhd_request *request, const char *param)
 {
     struct store_interaction interaction = { 0 };
+    struct events_note note;
     struct problem problem;
     size_t len;
     const char *body = spy_mhd_body(request, &len);
@@ -335,12 +337,18 @@ int handle_interaction(struct api *api, struct spy_mhd_request *request, const c
     }
     snprintf(interaction.meme_id, sizeof(interaction.meme_id), "%s", param);
     interaction.created_us = created_us();
+    note = events_note_interaction(api->options.events, interaction.id);
     error = store_put_interaction(api->options.store, &interaction);
+    if (error) {
+        events_forget(note);
+    }
     if (error == -ENOENT) {
         return respond_not_found(request, NO_SUCH_MEME);
     }
     if (error) {
         return respond_failed(request, "storing an interaction", error);
     }
+    events_interaction(api->options.events, note, &interaction);
+    telemetry_interaction();
     return respond_json(request, 201, answer_interaction(&interaction), NULL);
 }

@@ -42,6 +42,8 @@ struct store_backend {
     int (*get_image)(struct connection *connection, const char *id, unsigned char **ret,
                      size_t *ret_len);
     int (*get_timeline)(struct connection *connection, const char *id, char **ret);
+    int (*get_interaction)(struct connection *connection, const char *id,
+                           struct store_interaction *ret);
     // Writes at most limit of them to ret.
     int (*list_memes)(struct connection *connection, size_t limit, int64_t before_us,
                       struct meme *ret, size_t *ret_count);

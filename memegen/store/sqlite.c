@@ -33,6 +33,7 @@ enum statement {
     GET_MEME,
     GET_IMAGE,
     GET_TIMELINE,
+    GET_INTERACTION,
     LIST_MEMES,
     PING,
     STATEMENTS
@@ -71,6 +72,8 @@ static const char *const sql[STATEMENTS] = {
     [GET_MEME] = "SELECT " SQLITE_MEME_COLUMNS " FROM memes WHERE id = ?",
     [GET_IMAGE] = "SELECT png FROM images WHERE meme_id = ?",
     [GET_TIMELINE] = "SELECT timeline FROM timelines WHERE meme_id = ?",
+    [GET_INTERACTION] = "SELECT id, meme_id, created_us, interaction_type, platform, user_id"
+                        " FROM interactions WHERE id = ?",
     [LIST_MEMES] = "SELECT " SQLITE_MEME_COLUMNS
                    " FROM memes WHERE created_us < ? ORDER BY created_us DESC, rowid DESC"
                    " LIMIT ?",
@@ -409,6 +412,34 @@ static int sqlite_get_timeline(struct connection *c, const char *id, char **ret)
     return rc;
 }
 
+static void copy_column(char *ret, size_t ret_size, sqlite3_stmt *s, int column)
+{
+    const unsigned char *text = sqlite3_column_text(s, column);
+    column_copy(ret, ret_size, text ? (const char *)text : "");
+}
+
+static int sqlite_get_interaction(struct connection *c, const char *id,
+                                  struct store_interaction *ret)
+{
+    sqlite3_stmt *s = prepare(c, GET_INTERACTION);
+    int step, rc;
+    if (!s) {
+        return last_error(c);
+    }
+    (void)sqlite_bind_text(s, 1, id);
+    step = sqlite3_step(s);
+    if (step == SQLITE_ROW) {
+        copy_column(ret->id, sizeof(ret->id), s, 0);
+        copy_column(ret->meme_id, sizeof(ret->meme_id), s, 1);
+        ret->created_us = sqlite3_column_int64(s, 2);
+        copy_column(ret->type, sizeof(ret->type), s, 3);
+        copy_column(ret->platform, sizeof(ret->platform), s, 4);
+        copy_column(ret->user_id, sizeof(ret->user_id), s, 5);
+    }
+    rc = finish(c, s, step);
+    return step == SQLITE_DONE ? -ENOENT : rc;
+}
+
 static int sqlite_list_memes(struct connection *c, size_t limit, int64_t before_us,
                              struct meme *ret, size_t *ret_count)
 {
@@ -450,6 +481,7 @@ const struct store_backend store_sqlite = {
     .get_meme = sqlite_get_meme,
     .get_image = sqlite_get_image,
     .get_timeline = sqlite_get_timeline,
+    .get_interaction = sqlite_get_interaction,
     .list_memes = sqlite_list_memes,
     .ping = sqlite_ping,
 };

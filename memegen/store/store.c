@@ -332,6 +332,21 @@ int store_get_meme(struct store *store, const char *id, struct meme *ret)
     return rc;
 }
 
+int store_get_interaction(struct store *store, const char *id, struct store_interaction *ret)
+{
+    struct connection *connection;
+    struct spy_span span;
+    int rc = is_id(id) ? take(store, WAIT_MS, &connection) : -ENOENT;
+    if (rc != 0) {
+        return rc;
+    }
+    span = spy_begin(&telemetry_db, "select", "interactions");
+    rc = store->backend->get_interaction(connection, id, ret);
+    spy_end(&span, outcome(store, connection, rc));
+    pool_give(store->pool, connection);
+    return rc;
+}
+
 int store_get_image(struct store *store, const char *id, unsigned char **ret, size_t *ret_len)
 {
     struct connection *connection;

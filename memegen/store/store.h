@@ -52,6 +52,8 @@ int store_list_memes(struct store *store, size_t limit, int64_t before_us, struc
                      size_t *ret_count);
 // -ENOENT where there is no such meme.
 int store_put_interaction(struct store *store, const struct store_interaction *interaction);
+// 0, -ENOENT or another negative errno.
+int store_get_interaction(struct store *store, const char *id, struct store_interaction *ret);
 // A quick check that the database answers, for /readyz.
 int store_ping(struct store *store);
 

@@ -152,6 +152,9 @@ class Up:
         if "PROMETHEUS_PORT" in self.addresses:
             host, port = ports.parse(self.addresses["PROMETHEUS_PORT"])
             env["SPY_PROMETHEUS_URL"] = f"http://{ports.join(ports.reachable(host), port)}"
+        if self.no_events is None:
+            host, port = ports.parse(self.addresses["CLICKHOUSE_PORT"])
+            env["CLICKHOUSE_URL"] = f"http://{ports.join(ports.reachable(host), port)}"
         if self.traffic:  # never a real LLM, whatever is set
             env.pop("OPENAI_API_KEY_FILE", None)
             env.update(OPENAI_BASE_URL=f"http://{self.addresses['LLM_STANDIN']}/v1", OPENAI_API_KEY="stand-in")

@@ -76,7 +76,7 @@ class Doc(unittest.TestCase):
         self.assertGreater(len(blocks()), 20)
         for name, language, text in blocks():
             with self.subTest(file=name, block=text.strip().split("\n")[0]):
-                self.assertIn(language, ("c", "yaml", "json"))
+                self.assertIn(language, ("c", "yaml", "json", "sql"))
                 self.assertTrue(name, "a block names its file")
                 if language == "json":
                     self.assertTrue(is_part(json.loads(text), json.loads(tree.read(name))), "the file says something else")

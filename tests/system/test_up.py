@@ -98,6 +98,7 @@ class FirstSteps(UpTest):
         self.assertIn(f"  events         {store}/?query=SHOW+TABLES", first.text())
         for statement in ("CREATE TABLE kept (a UInt8) ENGINE = MergeTree ORDER BY a", "INSERT INTO kept VALUES (1)"):
             subprocess.run(["curl", "-sf", "--noproxy", "*", store, "-d", statement], check=True, timeout=30)
+        eventually("memegen's tables", lambda: b"analytics_events" in get(f"{store}/?query=SHOW+TABLES"))
         self.assertEqual(first.stop(), 0, first.text())
         second = self.up(folder=first.folder).start()
         self.assertEqual(get(f"http://{second.address('CLICKHOUSE_PORT')}/?query=SELECT+a+FROM+kept"), b"1\n")

@@ -218,9 +218,9 @@ static void test_wrong_variables(void **state)
 // A part that is configured but not there must not be passed over in silence.
 static void test_parts_not_built(void **state)
 {
-    static const char *const variables[] = { "SENTRY_DSN",      "CLICKHOUSE_URL",
-                                             "REDIS_URL",       "OTEL_EXPORTER_OTLP_ENDPOINT",
-                                             "MEMEGEN_PROFILE", "DATABASE_URL" };
+    static const char *const variables[] = { "SENTRY_DSN", "REDIS_URL",
+                                             "OTEL_EXPORTER_OTLP_ENDPOINT", "MEMEGEN_PROFILE",
+                                             "DATABASE_URL" };
     struct config config;
     for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
         clear_environment(state);

@@ -128,6 +128,7 @@ static const struct promise contract[] = {
         "Requests that may wait for a worker before more are refused",
         "",
     },
+    { "meme_interactions_total", "counter", "Interactions with memes that were kept", "" },
     { "memegen_workers", "gauge", "Worker threads that generate memes", "" },
     { "memegen_workers_busy", "gauge", "Worker threads at work on a meme", "" },
 };

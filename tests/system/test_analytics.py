@@ -1,0 +1,150 @@
+"""Product events: what memegen did is what ClickHouse's engine answers, by the queries as they were asked for."""
+
+import json
+import os
+import tempfile
+import time
+import unittest
+import uuid
+
+from event_store import EventStore, missing
+from service import ROOT, Memegen
+
+PATH = "/api/v1/memes"
+QUERIES = os.path.join(ROOT, "monitoring/clickhouse/queries")
+WAIT_S = 60
+
+
+def query(name):
+    """A query of MONITORING.md, byte for byte."""
+    with open(os.path.join(QUERIES, f"{name}.sql"), encoding="utf-8") as file:
+        return file.read()
+
+
+def rows(store, sql, **params):
+    """Of the table that memegen's delivery makes: not there at first."""
+    answer = store.call(sql, default_format="JSONEachRow", **params)
+    if answer.code == 60:
+        return []
+    assert answer.status == 200, answer.body
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def stored(store, event_type):
+    return rows(store, "SELECT event_id, correlation_id, service, trace_id, toJSONString(properties) AS p FROM analytics_events"
+                " WHERE event_type = {t:String}", param_t=event_type)
+
+
+def wait_for(what, until):
+    """Whatever until() answers, once it is true."""
+    end = time.monotonic() + WAIT_S
+    while not (found := until()):
+        assert time.monotonic() < end, f"{what} did not happen in {WAIT_S} s"
+        time.sleep(0.1)
+    return found
+
+
+@unittest.skipIf(missing(), missing())
+class Events(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.store = EventStore()
+        cls.addClassCleanup(cls.store.close)
+        cls.memegen = Memegen(env={"CLICKHOUSE_URL": cls.store.url})
+        cls.addClassCleanup(cls.memegen.stop)
+        cls.memes = [cls.memegen.make(f"topic {i}", user_id=f"u{i % 4}", template_id=("approve-reject", None)[i % 2], style="dry")
+                     for i in range(12)]
+        cls.kept = [cls.memegen.post(f"{PATH}/{cls.memes[0]['id']}/interactions",
+                                     {"interaction_type": "like", "platform": platform, "user_id": "u1"}).json()
+                    for platform in ("web", "p" * 64, "ü")]
+        cls.generated = wait_for("every event's storing", lambda: cls.complete("meme_generated", len(cls.memes)))
+        cls.interactions = wait_for("every event's storing", lambda: cls.complete("meme_interaction", len(cls.kept)))
+
+    @classmethod
+    def complete(cls, event_type, count):
+        found = stored(cls.store, event_type)
+        return found if len(found) >= count else None
+
+    def test_each_meme_is_one_event(self):
+        events = {json.loads(row["p"])["meme_id"]: row for row in self.generated}
+        self.assertEqual(len(self.generated), len(self.memes))
+        for meme in self.memes:
+            row = events[meme["id"]]
+            said = json.loads(row["p"])
+            self.assertEqual(row["event_id"], str(uuid.uuid5(uuid.UUID(meme["id"]), "meme_generated")))
+            self.assertEqual((row["service"], row["correlation_id"]), ("memegen", meme["correlation_id"]))
+            self.assertRegex(row["trace_id"], "^[0-9a-f]{32}$")
+            self.assertEqual((said["template_id"], said["user_id"], said["style"]), (meme["template_id"], meme["request"]["user_id"], "dry"))
+            self.assertAlmostEqual(said["quality_score"], meme["quality_score"], places=5)
+            self.assertAlmostEqual(said["generation_time"], meme["generation_seconds"], places=5)
+
+    def test_each_interaction_is_one_event(self):
+        self.assertEqual(len(self.interactions), len(self.kept))
+        for kept in self.kept:
+            row = next(r for r in self.interactions if json.loads(r["p"])["platform"] == kept["platform"])
+            self.assertEqual(row["event_id"], str(uuid.uuid5(uuid.UUID(kept["id"]), "meme_interaction")))
+            said = json.loads(row["p"])
+            self.assertEqual({k: said[k] for k in ("meme_id", "interaction_type", "platform", "user_id")},
+                             {k: kept[k] for k in ("meme_id", "interaction_type", "platform", "user_id")})
+
+    def test_the_two_queries_agree_with_what_was_made(self):
+        self.assertNotIn("FORMAT", query("popular_templates"))
+        expected = {}
+        for meme in self.memes:
+            expected.setdefault(meme["template_id"], []).append(meme["quality_score"])
+        found = rows(self.store, query("popular_templates"))
+        self.assertEqual({row["template_id"]: int(row["usage_count"]) for row in found}, {k: len(v) for k, v in expected.items()})
+        for row in found:
+            scores = expected[row["template_id"]]
+            self.assertAlmostEqual(row["avg_quality"], sum(scores) / len(scores), places=5)
+        self.assertEqual([int(row["usage_count"]) for row in found], sorted((len(v) for v in expected.values()), reverse=True))
+
+        days = {}
+        for meme in self.memes:  # a test that runs over midnight sees two
+            days.setdefault(meme["created_at"][:10], set()).add(meme["request"]["user_id"])
+        found = rows(self.store, query("user_engagement"))
+        self.assertEqual(sum(int(row["total_generations"]) for row in found), len(self.memes))
+        if len(days) == 1 == len(found):
+            self.assertEqual(int(found[0]["daily_active_users"]), 4)
+
+    def test_it_is_counted(self):
+        self.assertIn(f"\nmeme_interactions_total {len(self.kept)}\n", self.memegen.metrics())
+
+
+@unittest.skipIf(missing(), missing())
+class Killed(unittest.TestCase):
+    def test_what_was_committed_and_not_published_is_published_by_the_next_start(self):
+        """As a kill between the two leaves it: the note stands, the event was never made."""
+        with EventStore() as store, tempfile.TemporaryDirectory() as folder:
+            state = os.path.join(folder, "state")
+            with Memegen(state_dir=state) as memegen:  # no ClickHouse: nothing reads its events
+                meme = memegen.make(user_id="u1")
+                like = memegen.post(f"{PATH}/{meme['id']}/interactions",
+                                    {"interaction_type": "like", "platform": "web", "user_id": "u2"}).json()
+            with open(os.path.join(state, "unpublished"), "r+b") as file:
+                for place, (kind, noted) in enumerate(((2, meme["id"]), (3, like["id"]), (2, str(uuid.uuid4())), (3, "x"), (9, ""))):
+                    file.seek(64 + 64 * place)
+                    file.write(kind.to_bytes(4, "little") + noted.encode() + b"\0")
+            with Memegen(state_dir=state, env={"CLICKHOUSE_URL": store.url}) as memegen:
+                wait_for("the publishing", lambda: stored(store, "meme_generated") and stored(store, "meme_interaction"))
+                self.assertEqual([line["count"] for line in memegen.log() if line["event"] == "events_published_again"], [2])
+            with Memegen(state_dir=state, env={"CLICKHOUSE_URL": store.url}) as memegen:  # and no more than once
+                self.assertNotIn("events_published_again", [line["event"] for line in memegen.log()])
+                second = memegen.make()
+                wait_for("the storing", lambda: len(stored(store, "meme_generated")) == 2)
+            self.assertEqual({row["event_id"] for row in stored(store, "meme_generated")},
+                             {str(uuid.uuid5(uuid.UUID(made["id"]), "meme_generated")) for made in (meme, second)})
+            self.assertEqual([row["event_id"] for row in stored(store, "meme_interaction")],
+                             [str(uuid.uuid5(uuid.UUID(like["id"]), "meme_interaction"))])
+
+    def test_a_file_of_something_else_is_begun_anew(self):
+        with tempfile.TemporaryDirectory() as state:
+            with open(os.path.join(state, "unpublished"), "wb") as file:
+                file.write(os.urandom(100))
+            with Memegen(state_dir=state) as memegen:
+                memegen.make()
+            self.assertEqual(os.path.getsize(os.path.join(state, "unpublished")), 64 * 129)
+
+
+if __name__ == "__main__":
+    unittest.main()
