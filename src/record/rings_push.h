@@ -35,6 +35,9 @@ extern __thread struct spy__producer spy__producer __attribute__((tls_model("ini
 // Room that most records do with.
 #define SPY__RINGS_LOW 1024u
 
+// A usual record, in cache lines of 64 bytes.
+#define SPY__RINGS_AHEAD 384u
+
 // Moves p's limit to what the pump has released since; wakes it past half full. Called inside p's
 // rings.
 void spy__rings_look(struct spy__producer *p);
@@ -94,6 +97,12 @@ static inline bool spy__rings_end(struct spy__producer *p, struct spy__wire_put 
     p->sequence++;
     p->slot->sequence = p->sequence;
     __atomic_store_n(&p->slot->head, p->head, __ATOMIC_RELEASE);
+    // The pump has read the bytes that come next, or wiped them: they are asked for now, so that the
+    // next record's stores do not wait for them.
+    const unsigned char *next = p->data + (p->head & p->mask);
+    for (unsigned i = 0; i < SPY__RINGS_AHEAD; i += 64) {
+        __builtin_prefetch(next + i, 1);
+    }
     // Before the next record finds none, and starts again on the slow road.
     if (__builtin_expect(p->limit - p->head < SPY__RINGS_LOW, 0)) {
         spy__rings_look(p);
