@@ -40,6 +40,7 @@
 #include "signals/log_level.h"
 #include "signals/span.h"
 #include "signals/tail.h"
+#include "signals/trace.h"
 #include "spyglass/events.h"
 #include "spyglass/log.h"
 
@@ -349,6 +350,7 @@ static int start_all(const struct spy_options *opts)
     }
     all.pseudonyms = s.pseudonyms;
     spy__event_set_pseudonyms(all.pseudonyms);
+    spy__trace_redact(s.redact);
     spy__stack_warm_up();
     spy__stacks_hold_over_fork(); // before the pump's handlers: its lock is the outer one
     err = register_metrics();

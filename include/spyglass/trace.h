@@ -60,7 +60,8 @@ SPY_API void spy_trace_release(struct spy_trace *trace);
 
 /**
  * Calls each(arg, span) for every span so far, in the order of their starts. Spans that end meanwhile
- * wait, so each() must not end one; the span and its strings live for the call. Threads: any.
+ * wait, so each() must not end one; the span and its strings live for the call. Secrets in values and
+ * messages are masked as in log lines. Threads: any.
  */
 SPY_API void spy_trace_each(struct spy_trace *trace,
                             void (*each)(void *arg, const struct spy_trace_span *span), void *arg);

@@ -1,6 +1,8 @@
 // A timeline is a list of ended spans under a lock, each in one allocation with its texts. The lock
 // is held for a copy of some hundred bytes, or while somebody reads the timeline.
 //
+// Secrets are masked when it is read, so that the end of a span costs its caller no search.
+//
 // A forked child may have inherited a lock that was held: timelines of its parent are the parent's,
 // and nothing to the child.
 
@@ -15,8 +17,13 @@
 #include "base/ids.h"
 #include "base/utf8.h"
 #include "metrics/dropped.h"
+#include "record/mask.h"
+#include "record/mask_text.h"
 #include "signals/context.h"
 #include "signals/trace.h"
+
+// Of all masked texts of one span.
+#define MASKED_BYTES 4096
 
 struct entry {
     struct spy_trace_span span;
@@ -36,8 +43,14 @@ struct spy_trace {
     struct entry *entries[SPY_TRACE_SPANS_MAX];
 };
 
+// The user's words for secrets, guarded by their lock.
+static pthread_mutex_t words_mu = PTHREAD_MUTEX_INITIALIZER;
+static struct spy__mask_words words;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
 static void become_child(void)
 {
+    words_mu = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER; // whoever held it is not here
     __atomic_fetch_add(&process, 1, __ATOMIC_RELAXED);
 }
 
@@ -75,7 +88,6 @@ void spy_trace_release(struct spy_trace *trace)
 
 struct spy_trace *spy_trace_gather(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_forks);
     struct spy_trace *trace = spy_correlation_id()[0] ? malloc(sizeof(*trace)) : NULL;
     if (!trace) {
@@ -186,16 +198,62 @@ static int by_start(const void *a, const void *b)
     return (x->duration_us < y->duration_us) - (x->duration_us > y->duration_us);
 }
 
+void spy__trace_redact(const char *list)
+{
+    struct spy__mask_words parsed = { 0 };
+    pthread_once(&once, watch_forks);
+    (void)spy__mask_words_parse(&parsed, list);
+    pthread_mutex_lock(&words_mu);
+    words = parsed;
+    pthread_mutex_unlock(&words_mu);
+}
+
+// One reader's masks. A text that becomes longer than there is room for is masked whole.
+struct masker {
+    struct spy__mask_words words;
+    struct spy__buf out;
+    char room[MASKED_BYTES];
+};
+
+static const char *mask_text(struct masker *masker, const char *text)
+{
+    size_t from = masker->out.len;
+    if (!text || !spy__mask_text(&masker->words, &masker->out, text, strlen(text))) {
+        return text;
+    }
+    spy__buf_putc(&masker->out, '\0');
+    return masker->out.failed ? SPY__REDACTED : masker->out.bytes + from;
+}
+
+static void mask_span(struct masker *masker, struct spy_trace_span *span)
+{
+    spy__buf_reset(&masker->out);
+    for (size_t i = 0; i < SPY_LABELS_MAX && span->labels[i]; i++) {
+        const char *label = span->labels[i];
+        span->values[i] = spy__key_kind(&masker->words, label, strlen(label)) == SPY__KEY_CLEAN
+                              ? mask_text(masker, span->values[i])
+                              : SPY__REDACTED;
+    }
+    span->message = mask_text(masker, span->message);
+}
+
 void spy_trace_each(struct spy_trace *trace,
                     void (*each)(void *arg, const struct spy_trace_span *span), void *arg)
 {
+    struct masker masker;
     if (!trace || !is_ours(trace)) {
         return;
     }
+    spy__buf_init_fixed(&masker.out, masker.room, sizeof(masker.room));
+    pthread_mutex_lock(&words_mu);
+    masker.words = words;
+    pthread_mutex_unlock(&words_mu);
     pthread_mutex_lock(&trace->mu);
     qsort(trace->entries, trace->count, sizeof(trace->entries[0]), by_start);
     for (size_t i = 0; i < trace->count; i++) {
-        each(arg, &trace->entries[i]->span);
+        struct spy_trace_span span = trace->entries[i]->span;
+        mask_span(&masker, &span);
+        each(arg, &span);
     }
     pthread_mutex_unlock(&trace->mu);
 }

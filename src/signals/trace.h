@@ -9,4 +9,8 @@
 // context feeds, if there is one.
 void spy__trace_add(const struct spy_span *span, struct spy_outcome outcome, uint64_t end_ns);
 
+// Words beyond the built-in ones that name a secret, a list with commas or NULL: masked in whatever
+// is read of a timeline from here on.
+void spy__trace_redact(const char *list);
+
 #endif

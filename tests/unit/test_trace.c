@@ -17,6 +17,7 @@
 #include "alloc_fail.h"
 #include "base/clock.h"
 #include "metrics/dropped.h"
+#include "signals/trace.h"
 
 static struct spy__fake_clock fake = { .monotonic_ns = 5000000,
                                        .realtime_ns = 1700000000000000000 };
@@ -250,6 +251,68 @@ static void a_child_leaves_it_alone(void **state)
     spy_trace_release(trace);
 }
 
+static void see_texts(void *arg, const struct spy_trace_span *span)
+{
+    char *text = arg;
+    size_t n = strlen(text);
+    snprintf(text + n, 4096 - n, "%s|%s|%s\n", span->values[0], span->values[1], span->message);
+}
+
+// What a log line would mask, a timeline masks too; the user's own words as well.
+static void secrets_are_masked(void **state)
+{
+    static struct spy_operation login = { .name = "login", .labels = SPY_LABELS("api_key", "url") };
+    char text[4096] = "";
+    (void)state;
+    assert_int_equal(spy_operation_register(&login), 0);
+    struct spy_context_scope scope = spy_context_begin("c", NULL);
+    struct spy_trace *trace = spy_trace_gather();
+    struct spy_span span = spy_begin(&login, "k1", "http://u:p1@host/?token=t1&x=y");
+    spy_end(&span, spy_failure("refused", "password=p2 iban=i1 {\"secret\":\"s1\"} is wrong"));
+    span = spy_begin(&login, "", "clean");
+    spy_end(&span, spy_failure("refused", "clean too"));
+
+    spy__trace_redact("iban");
+    spy_trace_each(trace, see_texts, text);
+    spy__trace_redact(NULL);
+    for (const char *const *secret =
+             (const char *const[]){ "k1", "p1", "t1", "p2", "i1", "s1", NULL };
+         *secret; secret++) {
+        if (strstr(text, *secret)) {
+            fail_msg("%s is in %s", *secret, text);
+        }
+    }
+    assert_non_null(
+        strstr(text, "@host/?token=[redacted]&x=y|password=[redacted] iban=[redacted]"));
+    assert_non_null(strstr(text, "|clean|clean too\n"));
+    text[0] = '\0';
+    spy_trace_each(trace, see_texts, text);
+    assert_non_null(strstr(text, "iban=i1")); // no word of ours
+    spy_trace_release(trace);
+    spy_context_detach(scope);
+}
+
+// Short secrets become longer: 256 bytes of them in each text are more than there is room for.
+static void masks_have_bounds(void **state)
+{
+    static struct spy_operation many = { .name = "many",
+                                         .labels = SPY_LABELS("a", "b", "c", "d", "e") };
+    char pairs[SPY_TRACE_TEXT_MAX + 1] = "", text[4096] = "";
+    (void)state;
+    for (size_t i = 0; i + 6 <= SPY_TRACE_TEXT_MAX; i += 6) {
+        memcpy(pairs + i, "pwd=Q ", 7);
+    }
+    assert_int_equal(spy_operation_register(&many), 0);
+    struct spy_context_scope scope = spy_context_begin("c", NULL);
+    struct spy_trace *trace = spy_trace_gather();
+    struct spy_span span = spy_begin(&many, pairs, pairs, pairs, pairs, pairs);
+    spy_end(&span, spy_failure("refused", pairs));
+    spy_trace_each(trace, see_texts, text);
+    assert_null(strchr(text, 'Q'));
+    spy_trace_release(trace);
+    spy_context_detach(scope);
+}
+
 static void nothing_is_a_no_op(void **state)
 {
     (void)state;
@@ -298,6 +361,8 @@ int main(void)
         cmocka_unit_test(a_request_joins_when_it_is_answered),
         cmocka_unit_test(it_has_bounds),
         cmocka_unit_test(a_child_leaves_it_alone),
+        cmocka_unit_test(secrets_are_masked),
+        cmocka_unit_test(masks_have_bounds),
         cmocka_unit_test(nothing_is_a_no_op),
         cmocka_unit_test(without_memory),
     };
