@@ -29,6 +29,16 @@ def environment(**extra):
     return {**env, "SPY_FULL_WAIT_MS": "60000", **extra}
 
 
+def pump_runs(pid):
+    """How often the pump of a process went to sleep, or None where it has none yet."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/status", encoding="ascii", errors="replace") as file:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        if status["Name"] == "spyglass-pump":
+            return int(status["voluntary_ctxt_switches"])
+    return None
+
+
 class Host(unittest.TestCase):
     """A host with a state directory and a log of its own."""
 
@@ -214,6 +224,24 @@ class Recovery(Host):
         self.assertIn(f"in use by process {process.pid}", second.stderr)
         process.kill()
         process.communicate()
+
+    def test_an_idle_host_has_no_timer(self):
+        """A host that says nothing costs nothing: its pump sleeps until the next line."""
+        process = self.start("wait", lines=2)
+        try:
+            deadline = time.monotonic() + TIMEOUT_S
+            while not (runs := pump_runs(process.pid)) or not os.path.exists(self.log):
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.01)
+            before = None
+            while before != runs:  # half a second is fifty rounds of a pump with a timer
+                self.assertLess(time.monotonic(), deadline, "the pump goes round and round")
+                before = runs
+                time.sleep(0.5)
+                runs = pump_runs(process.pid)
+        finally:
+            process.kill()
+            process.communicate()
 
     def test_a_damaged_file_costs_what_is_damaged(self):
         self.die("kill", LINES // 2)
