@@ -3,8 +3,7 @@
 // A start goes through its steps in order, and a step that fails takes back those before it. The
 // options are read in settings.c.
 //
-// Threads: start and stop exclude each other by `mu`, which a fork waits for too: a child finds
-// nothing half started.
+// Threads: start and stop exclude each other by `mu`.
 
 #include "spyglass/options.h"
 
@@ -47,6 +46,7 @@
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 static struct {
     bool started;
+    bool half_done; // in a child: another thread was starting or stopping at the fork
     struct spy__state_dir state_dir;
     int state_dir_why;           // negative errno of why what must outlive us is not in it
     struct spy__log_style style; // of the lines
@@ -375,21 +375,33 @@ static int start_all(const struct spy_options *opts)
     return 0;
 }
 
-static void lock_before_fork(void)
+// A fork does not wait for a start or a stop, which may take seconds: a child that finds one half done
+// leaves it alone.
+static void look_in_child(void)
 {
-    pthread_mutex_lock(&mu);
+    static const pthread_mutex_t unlocked = PTHREAD_MUTEX_INITIALIZER;
+    if (pthread_mutex_trylock(&mu) == 0) {
+        pthread_mutex_unlock(&mu);
+    } else {
+        mu = unlocked;
+        all.half_done = true;
+        all.started = false;
+    }
 }
 
-static void unlock_after_fork(void)
-{
-    pthread_mutex_unlock(&mu);
-}
-
-// A fork takes the locks of the last one registered first: this one comes after those of the parts
-// that a start calls, which have registered theirs after the first that went well.
 static void watch_forks(void)
 {
-    (void)pthread_atfork(lock_before_fork, unlock_after_fork, unlock_after_fork);
+    (void)pthread_atfork(NULL, NULL, look_in_child);
+}
+
+static int start_here(const struct spy_options *opts)
+{
+    if (all.half_done) {
+        return spy__settings_refuse(
+            -EAGAIN, "this process was forked while Spyglass was being started or stopped");
+    }
+    return all.started ? spy__settings_refuse(-EALREADY, "Spyglass is started already")
+                       : start_all(opts);
 }
 
 int spy__start(const struct spy_options *opts, unsigned abi)
@@ -402,13 +414,10 @@ int spy__start(const struct spy_options *opts, unsigned abi)
             -EINVAL, "the program was compiled against headers of ABI %u, the library has ABI %u",
             abi, SPY_ABI);
     }
+    pthread_once(&once, watch_forks);
     pthread_mutex_lock(&mu);
-    int err = all.started ? spy__settings_refuse(-EALREADY, "Spyglass is started already")
-                          : start_all(opts ? opts : &defaults);
+    int err = start_here(opts ? opts : &defaults);
     pthread_mutex_unlock(&mu);
-    if (err == 0) {
-        pthread_once(&once, watch_forks);
-    }
     return err;
 }
 

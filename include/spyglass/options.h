@@ -158,7 +158,8 @@ SPY_API const char *spy_start_error(void);
  *
  * fork(): the child has no pump, admin server or sampler. It may go on to log: its lines are
  * written by its callers, at once. It does not hold state_dir. A spy_stop() in the child gives up
- * its copy alone; a spy_start() may follow.
+ * its copy alone; a spy_start() may follow, but where the fork came in the middle of another
+ * thread's start or stop (-EAGAIN).
  */
 SPY_API int spy_stop(unsigned timeout_ms);
 

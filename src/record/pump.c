@@ -53,7 +53,7 @@ static struct {
     bool child; // after fork(): no thread, callers write themselves
 } pump = { .mu = PTHREAD_MUTEX_INITIALIZER };
 
-static pthread_once_t once = PTHREAD_ONCE_INIT, once_with_rings = PTHREAD_ONCE_INIT;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void init_condition(void)
 {
@@ -169,6 +169,7 @@ static void *pump_thread(void *arg)
     }
     if (!run_abandoned(run)) {
         pump.ended = true;
+        pump.run = NULL; // it is freed below: a child that is forked now must not look at it
         pthread_cond_broadcast(&pump.moved);
     }
     pthread_mutex_unlock(&pump.mu);
@@ -205,10 +206,11 @@ static void become_child(void)
     pthread_mutex_unlock(&pump.mu);
 }
 
-// A fork takes the locks of the last one registered first: the pump's before those of the rings,
-// which have registered theirs when they are open.
-static void watch_forks(void)
+// Before anybody has taken mu: a child must not find it taken.
+static void init_once(void)
 {
+    init_condition();
+    spy__rings_hold_over_fork(); // mu is taken before their locks
     (void)pthread_atfork(lock_before_fork, unlock_in_parent, become_child);
 }
 
@@ -345,7 +347,6 @@ static int start(const struct spy__pump_options *options, int *ret_why)
         free(state_dir);
         return err;
     }
-    pthread_once(&once_with_rings, watch_forks);
     spy__sink_mend(&run->writer.sink, state_dir != NULL, state_dir && spy__recover_any(state_dir));
     run->number = ++pump.number;
     pump.state_dir = state_dir;
@@ -369,7 +370,7 @@ static int start(const struct spy__pump_options *options, int *ret_why)
 int spy__pump_start(const struct spy__pump_options *options, int *ret_why)
 {
     *ret_why = 0;
-    pthread_once(&once, init_condition);
+    pthread_once(&once, init_once);
     pthread_mutex_lock(&pump.mu);
     int err = pump.run ? -EALREADY : start(options, ret_why);
     pthread_mutex_unlock(&pump.mu);

@@ -90,6 +90,11 @@ static void init_once(void)
     (void)pthread_atfork(before_fork, in_parent, in_child);
 }
 
+void spy__rings_hold_over_fork(void)
+{
+    pthread_once(&once, init_once);
+}
+
 // ---- open, stop, close
 
 static bool is_power_of_two(size_t n)
@@ -160,7 +165,7 @@ static bool recoverable; // atomic, relaxed: nothing hangs on it
 int spy__rings_open(const struct spy__rings_options *options, int *ret_why)
 {
     struct spy__rings_options o = *options;
-    pthread_once(&once, init_once);
+    spy__rings_hold_over_fork();
     if (spy__rings_generation & 1) {
         return -EALREADY;
     }

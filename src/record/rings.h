@@ -49,6 +49,10 @@ enum spy__push {
     SPY__PUSH_CHILD,   // in a forked child: told to nobody
 };
 
+// Registers what the rings need at a fork, once. A fork takes the locks of the last one registered
+// first: whoever holds a lock of its own while it calls the rings registers after this.
+void spy__rings_hold_over_fork(void);
+
 // Makes the rings. A file that a dead process left is used up: read it before. Returns 0, or
 // -EALREADY, -EINVAL, -ENOMEM. Where there is no file to be had (a full disk, a read-only
 // directory), the rings are in anonymous memory: *ret_why is the negative errno of what failed,
