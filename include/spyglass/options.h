@@ -66,15 +66,15 @@ struct spy_options {
     const char *admin_token; /**< bearer token of the admin server; never printed */
     int log_fd;              /**< where log lines go, duplicated; 0 means 1, stdout */
     enum spy_log_format
-        log_format; /**< default: SPY_LOG_FORMAT (auto, json, console, logfmt), else auto. The console form
-                         has colours on a terminal, unless NO_COLOR is set */
+        log_format; /**< default: SPY_LOG_FORMAT (auto, json, console, logfmt), else auto. The
+                         console form has colours on a terminal, unless NO_COLOR is set */
     enum spy_level log_level; /**< lines below it are not made; default: SPY_LOG_LEVEL (debug, info,
                                  warn, error, off), else info */
     const char *log_levels; /**< levels of modules (SPY_MODULE), "http=debug,store=warn"; '*' is all
                                  others, and goes before log_level; default: SPY_LOG_LEVELS, else
                                  none */
     unsigned full_wait_ms;  /**< how long a caller waits for room before its line is dropped and
-                                 counted, 1 to    60000; default: SPY_FULL_WAIT_MS, else 100 */
+                                 counted, 1 to 60000; default: SPY_FULL_WAIT_MS, else 100 */
     unsigned ring_slots; /**< so many threads have a ring of their own for what they log at a time,
                             others share one; 1 to 512; default: 64 */
     unsigned ring_bytes; /**< of each ring, a power of two from 64 KiB to 64 MiB; a record must fit;
@@ -135,9 +135,10 @@ struct spy_options {
  * is in force then is logged once, as `spyglass_started`. Returns 0 or: -EALREADY (started before;
  * the first start goes on untouched), -EINVAL (an option or its environment variable is out of
  * range), -EBADF (log_fd is not open for writing), -EBUSY (state_dir belongs to a live process),
- * -EADDRINUSE (the admin port is taken), -EACCES (a port beyond loopback with no token), -ENOTSUP (a part that this build left out), -ENOMEM, -EAGAIN (no thread to be had), or
- * what else the system said to state_dir or the admin port. spy_start_error() says it in a
- * sentence. On failure nothing runs and the host goes on: instrumentation stays safe. Threads: any.
+ * -EADDRINUSE (the admin port is taken), -EACCES (a port beyond loopback with no token), -ENOTSUP (a
+ * part that this build left out), -ENOMEM, -EAGAIN (no thread to be had), or what else the system
+ * said to state_dir, the log or the admin port. spy_start_error() says it in a sentence. On failure
+ * nothing runs and the host goes on: instrumentation stays safe. Threads: any.
  */
 #define spy_start(...) spy__start((__VA_ARGS__), SPY_ABI)
 SPY_API SPY_CHECK int spy__start(const struct spy_options *opts, unsigned abi);
@@ -152,9 +153,9 @@ SPY_API const char *spy_start_error(void);
 /**
  * Publishes what was logged, closes the admin server, ends the pump and sends what waits for the
  * network, within timeout_ms; returns 0, or -ETIMEDOUT when lines were left unwritten, or events
- * unsent where there is no state_dir that keeps them for the next start (they are counted). Instrumentation may go on in
- * other threads; its log lines are then dropped and counted. A spy_start() may follow. Without a
- * start: a no-op. Threads: any.
+ * unsent where there is no state_dir that keeps them for the next start (they are counted).
+ * Instrumentation may go on in other threads; its log lines are then dropped and counted. A
+ * spy_start() may follow. Without a start: a no-op. Threads: any.
  *
  * fork(): the child has no pump, admin server or sampler. It may go on to log: its lines are
  * written by its callers, at once. It does not hold state_dir. A spy_stop() in the child gives up
@@ -168,8 +169,8 @@ SPY_API int spy_stop(unsigned timeout_ms);
 SPY_API uint16_t spy_admin_port(void);
 
 /**
- * Opens log_file by its name again, soon: for whoever renamed it (logrotate). Where that fails, lines
- * go on to the old one, and one of them says so. Threads: any; signal handlers too.
+ * Opens log_file by its name again, soon: for whoever renamed it (logrotate). Where that fails,
+ * lines go on to the old one, and one of them says so. Threads: any; signal handlers too.
  */
 SPY_API void spy_log_reopen(void);
 
