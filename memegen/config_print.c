@@ -91,7 +91,10 @@ void config_help(FILE *out)
 {
     (void)fputs(
         "memegen: a meme service, watched by Spyglass.\n\n"
-        "Usage: memegen [--FLAG VALUE]...\n\n"
+        "Usage: memegen [--FLAG VALUE]...\n"
+        "       memegen analytics popular-templates|engagement [--from DAY] [--to DAY]\n"
+        "               [--limit N] [--json]   ask the ClickHouse of CLICKHOUSE_URL\n"
+        "       memegen migrate-events         make or update its tables\n\n"
         "  --config FILE    settings as YAML: the flags' names with _ for - (MEMEGEN_CONFIG)\n"
         "  --print-config   print the effective settings and where each came from, then end\n"
         "  --check-config   check the settings, then end\n"

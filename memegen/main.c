@@ -20,6 +20,7 @@
 
 #include <spyglass/spyglass.h>
 
+#include "memegen/analytics/command.h"
 #include "memegen/api/api.h"
 #include "memegen/cache/cache.h"
 #include "memegen/config.h"
@@ -250,6 +251,7 @@ static int start_service(struct service *service, const struct config *config, c
     return api_start(&service->api,
                      &(struct api_options){ .listen = config->listen,
                                             .data_dir = config->data_dir,
+                                            .clickhouse_url = config->clickhouse_url,
                                             .queue = (size_t)config->queue,
                                             .workers = (size_t)config->workers,
                                             .scenes = service->scenes,
@@ -379,7 +381,7 @@ static int check(const struct config *config)
     return EXIT_SUCCESS;
 }
 
-static int act(const struct config *config)
+static int act(const struct command *command, const struct config *config)
 {
     if (config->help) {
         config_help(stdout);
@@ -387,23 +389,31 @@ static int act(const struct config *config)
         puts("memegen " SPYGLASS_VERSION);
     } else if (config->print_config) {
         config_print(config, stdout);
+    } else if (config->check_config) {
+        return check(config);
+    } else if (command->what == COMMAND_ANALYTICS) {
+        return command_analytics(command, config->clickhouse_url);
+    } else if (command->what == COMMAND_MIGRATE) {
+        return command_migrate(config->clickhouse_url);
     } else {
-        return config->check_config ? check(config) : serve(config);
+        return serve(config);
     }
     return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)
 {
+    struct command command;
     struct config config;
     char error[ERROR_BYTES];
     int status;
 
-    if (config_load(&config, argc, argv, error, sizeof(error)) != 0) {
+    if (command_take(&command, &argc, argv, error, sizeof(error)) != 0 ||
+        config_load(&config, argc, argv, error, sizeof(error)) != 0) {
         fprintf(stderr, "memegen: %s\n", error);
         return EXIT_USAGE;
     }
-    status = act(&config);
+    status = act(&command, &config);
     config_done(&config);
     return status;
 }

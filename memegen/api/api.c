@@ -40,6 +40,8 @@ static const struct method_handlers handlers[ROUTE_COUNT] = {
     [ROUTE_TEMPLATES] = { handle_templates, NULL },
     [ROUTE_TEMPLATE] = { handle_template, NULL },
     [ROUTE_TRENDS] = { handle_trends, NULL },
+    [ROUTE_POPULAR_TEMPLATES] = { handle_popular_templates, NULL },
+    [ROUTE_ENGAGEMENT] = { handle_engagement, NULL },
 };
 
 static int respond_allow(struct spy_mhd_request *request, const struct route *route)
@@ -93,6 +95,7 @@ static int on_request(void *arg, struct spy_mhd_request *request)
 static void api_free(struct api *api)
 {
     work_free(api->work);
+    desk_close(api->desk);
     spy_mhd_free(api->mhd);
     page_free(api->page);
     free(api);
@@ -132,6 +135,11 @@ static int start_parts(struct api *api, char *error, size_t error_size)
         .ended = handle_ended,
         .arg = api,
     };
+    const struct desk_options desk = {
+        .url = api->options.clickhouse_url,
+        .begin = handle_analytics_begin,
+        .ended = handle_analytics_ended,
+    };
     const struct spy_mhd_options mhd = {
         .on_headers = on_headers,
         .on_request = on_request,
@@ -151,6 +159,9 @@ static int start_parts(struct api *api, char *error, size_t error_size)
     }
     if (!code) {
         code = work_start(&api->work, &work);
+    }
+    if (!code && desk.url && desk.url[0]) {
+        code = desk_open(&api->desk, &desk);
     }
     if (code) {
         snprintf(error, error_size, "The service could not be started: %s.", strerror(-code));
@@ -205,6 +216,7 @@ int api_stop(struct api *api, unsigned timeout_ms)
     clock_gettime(CLOCK_MONOTONIC, &start);
     listening = MHD_quiesce_daemon(api->daemon);
     work_close(api->work);
+    desk_stop(api->desk);
     if (work_wait(api->work, make_ms / 2) != 0) {
         pipeline_hurry(api->options.pipeline);
     }

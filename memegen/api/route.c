@@ -29,6 +29,10 @@ const struct route route_table[ROUTE_COUNT] = {
     { ROUTE_TEMPLATES, ROUTE_GET, API "/templates", ALLOW_GET, .get = { { 200 } } },
     { ROUTE_TEMPLATE, ROUTE_GET, API "/templates/{id}", ALLOW_GET, .get = { { 200, 404 } } },
     { ROUTE_TRENDS, ROUTE_GET, API "/trends", ALLOW_GET, .get = { { 200, 500 } } },
+    { ROUTE_POPULAR_TEMPLATES, ROUTE_GET, API "/analytics/popular-templates", ALLOW_GET,
+      .get = { { 200, 422, 503 } } },
+    { ROUTE_ENGAGEMENT, ROUTE_GET, API "/analytics/engagement", ALLOW_GET,
+      .get = { { 200, 422, 503 } } },
 };
 
 // Whether path has the form of the template; where both agree up to "{id}", *ret_param is what

@@ -1,14 +1,16 @@
 """Product events: what memegen did is what ClickHouse's engine answers, by the queries as they were asked for."""
 
+import contextlib
 import json
 import os
+import socket
 import tempfile
 import time
 import unittest
 import uuid
 
 from event_store import EventStore, missing
-from service import ROOT, Memegen
+from service import ROOT, Memegen, run
 
 PATH = "/api/v1/memes"
 QUERIES = os.path.join(ROOT, "monitoring/clickhouse/queries")
@@ -107,8 +109,98 @@ class Events(unittest.TestCase):
         if len(days) == 1 == len(found):
             self.assertEqual(int(found[0]["daily_active_users"]), 4)
 
+    def ask(self, path):
+        answer = self.memegen.get(f"/api/v1/analytics/{path}")
+        self.assertEqual(answer.status, 200, answer.body)
+        return answer.json()
+
+    def test_the_service_answers_what_the_queries_do(self):
+        today = self.memes[0]["created_at"][:10]
+        found = self.ask(f"popular-templates?from={today}")
+        expected = rows(self.store, query("popular_templates"))
+        self.assertEqual(sorted((row["template_id"], row["usage_count"]) for row in found["templates"]),
+                         sorted((row["template_id"], int(row["usage_count"])) for row in expected))
+        counts = [row["usage_count"] for row in found["templates"]]
+        self.assertEqual(counts, sorted(counts, reverse=True))
+        self.assertEqual(found["from"], today)
+        self.assertEqual(self.ask(f"popular-templates?from={today}&limit=1")["templates"], found["templates"][:1])
+        days = self.ask("engagement")["days"]
+        self.assertEqual(sum(day["total_generations"] for day in days), len(self.memes))
+        self.assertEqual(days, [{**day, "total_generations": int(day["total_generations"]), "daily_active_users": int(day["daily_active_users"]),
+                                 "date": day["date"][:10]} for day in rows(self.store, query("user_engagement"))])
+        self.assertEqual(self.ask("engagement?from=2020-01-01&to=2020-12-31")["days"], [])
+
+    def test_a_wrong_range_is_refused(self):
+        for path, field in (("engagement?from=yesterday", "from"), ("engagement?from=2026-02-30", "from"), ("engagement?to=2026-1-1", "to"),
+                            ("engagement?to=1969-12-31", "to"), ("engagement?from=2026-01-02&to=2026-01-01", "from"),
+                            ("engagement?from=2025-01-01&to=2026-02-05", "from"), ("popular-templates?limit=0", "limit"),
+                            ("popular-templates?limit=101", "limit"), ("popular-templates?limit=1e1", "limit"), ("popular-templates?limit=", "limit"),
+                            ("popular-templates?from=2026-01-01%27%20OR%201", "from"), ("engagement?from=2026-01-01%00", "from")):
+            answer = self.memegen.get(f"/api/v1/analytics/{path}")
+            self.assertEqual((answer.status, answer.json()["code"], answer.json()["details"]["field"]), (422, "invalid_field", field), path)
+
+    def test_the_terminal_answers_the_same(self):
+        env = {"CLICKHOUSE_URL": self.store.url}
+        today = self.memes[0]["created_at"][:10]
+        status, out, err = run("analytics", "popular-templates", "--json", f"--from={today}", **env)
+        self.assertEqual((status, err), (0, ""))
+        found = self.ask(f"popular-templates?from={today}")
+        self.assertEqual([(row["template_id"], row["usage_count"]) for row in json.loads(out)["templates"]],
+                         [(row["template_id"], row["usage_count"]) for row in found["templates"]])
+        status, out, _ = run("analytics", "popular-templates", "--limit", "1", "--from", today, **env)
+        lines = [line.split() for line in out.splitlines()]
+        self.assertEqual((status, lines[0], lines[1][:2], len(lines)), (0, ["template_id", "usage_count", "avg_quality"],
+                         [found["templates"][0]["template_id"], str(found["templates"][0]["usage_count"])], 2))
+        status, out, _ = run("analytics", "engagement", **env)
+        self.assertEqual((status, out.split()[:3]), (0, ["date", "daily_active_users", "total_generations"]))
+        status, out, _ = run("analytics", "engagement", "--from", "2020-01-01", "--to", "2020-01-02", **env)
+        self.assertEqual((status, out), (0, "No memes were made from 2020-01-01 to 2020-01-02.\n"))
+        self.assertEqual(run("migrate-events", **env)[:2], (0, "The schema of events is up to date.\n"))
+
     def test_it_is_counted(self):
         self.assertIn(f"\nmeme_interactions_total {len(self.kept)}\n", self.memegen.metrics())
+
+
+class Trouble(unittest.TestCase):
+    def test_without_clickhouse_it_says_so(self):
+        with Memegen() as memegen:
+            for name in ("popular-templates", "engagement"):
+                answer = memegen.get(f"/api/v1/analytics/{name}")
+                self.assertEqual((answer.status, answer.json()["code"]), (503, "analytics_unavailable"))
+                self.assertIn("CLICKHOUSE_URL", answer.json()["message"])
+        for command in (["analytics", "engagement"], ["migrate-events"]):
+            self.assertEqual(run(*command), (1, "", "memegen: there is no ClickHouse: set CLICKHOUSE_URL\n"))
+
+    def test_one_that_does_not_answer_holds_nothing_up(self):
+        with socket.socket() as silent:  # takes connections, says nothing
+            silent.bind(("127.0.0.1", 0))
+            silent.listen(64)
+            with Memegen(env={"CLICKHOUSE_URL": f"http://name:hunter2@127.0.0.1:{silent.getsockname()[1]}/d"}) as memegen:
+                with contextlib.ExitStack() as stack:
+                    waiting = [stack.enter_context(memegen.connect(60)) for _ in range(10)]
+                    for i, connection in enumerate(waiting):
+                        connection.send(f"GET /api/v1/analytics/engagement?from=2026-01-01&to=2026-01-{i + 1:02} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                    self.assertEqual(memegen.get("/healthz").status, 200)
+                    memegen.make()
+                    for connection in waiting:
+                        answer = connection.answer()
+                        self.assertEqual((answer.status, answer.json()["code"]), (503, "analytics_unavailable"))
+                        self.assertNotIn(b"hunter2", answer.body)
+                self.assertEqual(memegen.end()[0], 0)
+                with open(memegen.log_path, encoding="utf-8") as file:
+                    self.assertNotIn("hunter2", file.read())
+
+    def test_wrong_usage(self):
+        for arguments, said in ((["analytics"], "popular-templates or engagement"), (["analytics", "memes"], "popular-templates or engagement"),
+                                (["analytics", "engagement", "--from", "x"], "--from must be a day"), (["analytics", "engagement", "--to"], "value is missing"),
+                                (["analytics", "popular-templates", "--limit=0"], "--limit must be"), (["migrate-events", "now"], "takes flags alone")):
+            status, out, err = run(*arguments, CLICKHOUSE_URL="http://127.0.0.1:1")
+            self.assertEqual((status, out), (2, ""), arguments)
+            self.assertIn(said, err)
+        status, out, err = run("analytics", "engagement", CLICKHOUSE_URL="http://name:hunter2@127.0.0.1:1/")
+        self.assertEqual((status, out), (1, ""))
+        self.assertIn("ClickHouse does not answer", err)
+        self.assertNotIn("hunter2", err)
 
 
 @unittest.skipIf(missing(), missing())

@@ -36,7 +36,7 @@ class Examples(unittest.TestCase):
         with open(os.path.join(ROOT, "memegen/api/route.c"), encoding="utf-8") as file:
             routes = [path.replace('API "', '"/api/v1').replace('"', "").replace(" ", "") for path in
                       re.findall(r'ROUTE_\w+, ROUTE_[^,]*, ((?:API )?"[^"]+")', file.read())]
-        self.assertEqual(len(routes), 13)
+        self.assertEqual(len(routes), 15)
         for route in routes:
             self.assertIn(f" {route}`", doc())
 
