@@ -43,8 +43,12 @@ class ClickHouse:
     def __exit__(self, *_):
         self.close()
 
-    def close(self):
+    def release(self):
+        """What hangs is let go, without an answer."""
         self.released.set()
+
+    def close(self):
+        self.release()
         try:
             self.server.shutdown(socket.SHUT_RDWR)
         except OSError:

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,6 +27,18 @@ static void publish(uint64_t *next, unsigned long count)
     for (unsigned long i = 0; i < count; i++, (*next)++) {
         spy_event("numbered", spy_uint("number", *next), spy_str("template_id", "drake"));
     }
+}
+
+static int fork_and_stop(void)
+{
+    int status = -1;
+    pid_t pid = fork();
+    if (pid == 0) {
+        alarm(30);                                    // where it hangs, it ends
+        spy_event("numbered", spy_uint("number", 1)); // nobody publishes it
+        _exit(spy_stop(20000) == 0 ? 0 : 1);
+    }
+    return waitpid(pid, &status, 0) == pid ? status : -1;
 }
 
 int main(int argc, char **argv)
@@ -55,6 +68,11 @@ int main(int argc, char **argv)
     const char *first = getenv("FIRST");
     uint64_t next = first ? strtoull(first, NULL, 10) : 0;
     while (fgets(line, sizeof(line), stdin)) {
+        if (strcmp(line, "fork\n") == 0) {
+            printf("forked %d\n", fork_and_stop());
+            fflush(stdout);
+            continue;
+        }
         publish(&next, strtoul(line, NULL, 10));
         printf("published %llu\n", (unsigned long long)next);
         fflush(stdout);

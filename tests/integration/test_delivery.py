@@ -33,8 +33,8 @@ class Host:
             raise AssertionError("it did not start")
         self.admin = int(line)
 
-    def publish(self, count):
-        self.process.stdin.write(f"{count}\n")
+    def publish(self, what):
+        self.process.stdin.write(f"{what}\n")
         self.process.stdin.flush()
         return int(self.process.stdout.readline().split()[1])
 
@@ -177,6 +177,29 @@ class Delivery(unittest.TestCase):
         server.until(lambda: len(server.stored) == total)
         self.assertEqual(host.stop()[0], 0)
         self.expect_all(server, total)
+
+    def test_an_address_that_is_none_is_refused_without_its_password(self):
+        run = subprocess.run([HOST, os.path.join(self.folder, "state"), os.path.join(self.folder, "log"), "1000"], text=True,
+                             stdin=subprocess.DEVNULL, capture_output=True, timeout=STOP_S,
+                             env={**os.environ, "CLICKHOUSE_URL": "ftp://user:hush-hush@127.0.0.1/"})
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("clickhouse_url", run.stderr)
+        self.assertNotIn("hush", run.stderr)
+
+    def test_a_forked_child_takes_nothing_away(self):
+        server = self.standin()
+        server.troubles = ["stored and hang"]
+        host = self.host(server.url)
+        host.publish(100)
+        server.until(lambda: server.inserts == 1)  # it forks with an exchange on its way
+        self.assertEqual(host.publish("fork"), 0)
+        server.release()
+        host.publish(100)
+        server.until(lambda: len(server.stored) == 200)
+        self.assertEqual(host.publish("fork"), 0)
+        host.publish(100)
+        self.assertEqual(host.stop()[0], 0)
+        self.expect_all(server, 300)
 
     def test_a_stop_is_bounded_and_leaves_the_rest_to_the_next_start(self):
         server = self.standin()
