@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #include "backends/clickhouse.h"
 #include "deliver/http.h"
@@ -30,6 +32,7 @@ enum {
 };
 
 static struct {
+    pid_t pid;            // whose they all are
     char *copies[COPIES]; // NULL for what is not given
     struct spy__clickhouse *clickhouse;
     struct spy__backend backend;
@@ -306,6 +309,7 @@ int spy__outbound_open(const struct spy__settings *settings, const char *state_d
         return 0;
     }
     pthread_once(&once, watch_forks);
+    out.pid = getpid();
     int err = copy_options(settings, state_dir);
     if (err != 0) {
         return spy__settings_refuse(err, "there is no memory for delivery");
@@ -346,10 +350,12 @@ int spy__outbound_stop(unsigned timeout_ms)
     memset(out.news, 0, sizeof(out.news));
     pthread_mutex_unlock(&out.mu);
     uint64_t lost = spy__engine_stop(engine, timeout_ms);
-    spy__http_close(out.http);
-    spy__clickhouse_free(out.clickhouse);
+    if (out.pid == getpid()) { // a child's copy may be half of something
+        spy__http_close(out.http);
+        spy__clickhouse_free(out.clickhouse);
+        free_copies();
+    }
     out.http = NULL;
     out.clickhouse = NULL;
-    free_copies();
     return lost > 0 ? -ETIMEDOUT : 0;
 }

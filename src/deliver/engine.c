@@ -197,18 +197,13 @@ static int open_seat(struct spy__engine *engine, const struct spy__backend *back
 static void close_seats(struct spy__engine *engine)
 {
     const struct spy__transport *transport = &engine->options.transport;
-    bool ours = engine->pid == getpid();
     for (size_t i = 0; i < engine->count; i++) {
         struct seat *seat = &engine->seats[i];
-        if (ours) {
-            transport->cancel(transport->self, (unsigned)i);
-        }
+        transport->cancel(transport->self, (unsigned)i);
         spy__lane_close(&seat->lane);
-        if (ours) {
-            spy__journal_reader_rewind(seat->reader);
-            look_at(engine, seat);
-            spy__journal_reader_close(seat->reader);
-        }
+        spy__journal_reader_rewind(seat->reader);
+        look_at(engine, seat);
+        spy__journal_reader_close(seat->reader);
     }
 }
 
@@ -259,20 +254,17 @@ static uint64_t count_lost(struct spy__engine *engine)
 
 uint64_t spy__engine_stop(struct spy__engine *engine, unsigned timeout_ms)
 {
-    uint64_t lost = 0;
-    if (!engine) {
-        return 0;
+    if (!engine || engine->pid != getpid()) {
+        return 0; // a child's copy may be half of something: it is left as it is
     }
-    if (engine->started && engine->pid == getpid()) {
+    if (engine->started) {
         uint64_t deadline_ns = spy__monotonic_ns() + timeout_ms * NS_PER_MS;
         __atomic_store_n(&engine->deadline_ns, deadline_ns, __ATOMIC_RELEASE);
         spy__engine_wake(engine);
         pthread_join(engine->thread, NULL); // it waits for nothing beyond the deadline
     }
     close_seats(engine);
-    if (engine->pid == getpid()) {
-        lost = count_lost(engine);
-    }
+    uint64_t lost = count_lost(engine);
     free(engine);
     return lost;
 }

@@ -5,8 +5,8 @@
 // signals. Its memory does not depend on what waits: a batch, a body, and the body compressed, for
 // each lane (SPY__PARCEL_…, SPY__LANE_BODY_MAX).
 //
-// Threads: open, start and stop one at a time; wake any. In a forked child there is no thread: stop
-// gives up the child's copy.
+// Threads: open, start and stop one at a time; wake any. In a forked child there is no thread,
+// and stop does nothing: the copy is left, whatever the thread was at.
 #ifndef DELIVER_ENGINE_H
 #define DELIVER_ENGINE_H
 

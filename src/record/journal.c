@@ -244,16 +244,16 @@ void spy__journal_close(struct spy__journal *journal)
     } else if (journal->current && !journal->current->listed) {
         free_segment(journal->current);
     }
-    for (struct spy__segment *s = journal->oldest, *next; s; s = next) {
-        next = s->next;
-        free_segment(s);
-    }
     for (struct spy__journal_reader *r = journal->readers, *next; r; r = next) {
         next = r->next;
-        if (r->open) { // in a child alone
+        if (r->open) { // in a child alone; it may look into a segment
             spy__journal_reader_forget(r);
         }
         free(r);
+    }
+    for (struct spy__segment *s = journal->oldest, *next; s; s = next) {
+        next = s->next;
+        free_segment(s);
     }
     if (journal->fd >= 0) {
         close(journal->fd);
