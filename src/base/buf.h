@@ -33,7 +33,7 @@ static inline bool spy__buf_reserve(struct spy__buf *b, size_t n)
 }
 static inline void spy__buf_put(struct spy__buf *b, const void *bytes, size_t n)
 {
-    if (spy__buf_reserve(b, n)) {
+    if (n > 0 && spy__buf_reserve(b, n)) {
         memcpy(b->bytes + b->len, bytes, n);
         b->len += n;
     }

@@ -29,16 +29,19 @@ static void pass_ms(uint64_t ms)
     fake.monotonic_ns += ms * 1000000;
 }
 
-// How long a line takes to be logged: its time is asked for once.
+// How long a call that makes a line takes: it may have to wait for room.
 static uint64_t line_ms;
 
-uint64_t __real_spy__realtime_ns(void);
-uint64_t __wrap_spy__realtime_ns(void);
+void __real_spy__log(enum spy_level level, const char *module, const char *event,
+                     const struct spy_field *fields, size_t n);
+void __wrap_spy__log(enum spy_level level, const char *module, const char *event,
+                     const struct spy_field *fields, size_t n);
 
-uint64_t __wrap_spy__realtime_ns(void)
+void __wrap_spy__log(enum spy_level level, const char *module, const char *event,
+                     const struct spy_field *fields, size_t n)
 {
     pass_ms(line_ms);
-    return __real_spy__realtime_ns();
+    __real_spy__log(level, module, event, fields, n);
 }
 
 // The last line of that event; `*ret_lines` keeps it.

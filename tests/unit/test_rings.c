@@ -220,11 +220,24 @@ static void overflow(void **state)
 
 static pthread_key_t late_key;
 
+// Rounds of destructors that log. ThreadSanitizer takes leave of a thread in the last one: what runs
+// after it ends the program.
+#if defined(__SANITIZE_THREAD__)
+#define LATE_ROUNDS (PTHREAD_DESTRUCTOR_ITERATIONS - 1)
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define LATE_ROUNDS (PTHREAD_DESTRUCTOR_ITERATIONS - 1)
+#endif
+#endif
+#ifndef LATE_ROUNDS
+#define LATE_ROUNDS PTHREAD_DESTRUCTOR_ITERATIONS
+#endif
+
 static void log_late(void *arg)
 {
     int64_t *number = arg;
     assert_int_equal(push(SPY_LEVEL_INFO, (*number)++), SPY__PUSH_OK);
-    if (*number < 2 + PTHREAD_DESTRUCTOR_ITERATIONS) {
+    if (*number <= LATE_ROUNDS) {
         pthread_setspecific(late_key, arg);
     }
 }
@@ -250,7 +263,7 @@ static void logging_destructors(void **state)
         drained += drain(0, NULL) + drain(1, NULL);
     }
     pthread_key_delete(late_key);
-    assert_true(drained >= 20 * PTHREAD_DESTRUCTOR_ITERATIONS);
+    assert_int_equal(drained, 20 * (1 + LATE_ROUNDS));
     int64_t number = 0;
     run(push_three, &number);
     assert_int_equal(drain(0, NULL), 3); // it was given back
