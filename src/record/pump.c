@@ -441,12 +441,14 @@ static int settle(unsigned timeout_ms)
 
 // The thread was told to give up: it ends within a poll's period. If it does not, it is stuck inside
 // write(2), or the machine is too busy to run it; it is left behind.
-static void join_or_leave(pthread_t thread)
+static bool join_or_leave(pthread_t thread)
 {
     struct timespec deadline = deadline_in(CLOCK_REALTIME, 100); // pthread_timedjoin_np()'s clock
-    if (pthread_timedjoin_np(thread, NULL, &deadline) != 0) {
+    bool joined = pthread_timedjoin_np(thread, NULL, &deadline) == 0;
+    if (!joined) {
         pthread_detach(thread);
     }
+    return joined;
 }
 
 int spy__pump_stop(unsigned timeout_ms)
@@ -477,10 +479,10 @@ int spy__pump_stop(unsigned timeout_ms)
     pthread_mutex_unlock(&pump.mu);
 
     spy__rings_wake(); // an abandoned thread that waits
-    if (!child) {
-        join_or_leave(thread);
+    // A thread that was left behind may look at the rings once more: they stay until the next start.
+    if (child || join_or_leave(thread)) {
+        spy__rings_close(!child && result == 0);
     }
-    spy__rings_close(!child && result == 0);
     if (child) {
         spy__writer_close(&run->writer);
         free_run(run);
