@@ -11,7 +11,7 @@ import time
 from event_store import EventStore
 from service import ROOT
 
-BUNDLE = os.path.join(ROOT, ".deps/bundle/usr")
+BUNDLE = os.path.join(ROOT, ".deps/bundle")
 START_TIMEOUT_S = 60
 
 CONFIG = """<yandex>
@@ -32,7 +32,7 @@ USERS = """<yandex>
 
 
 def program():
-    path = os.path.join(BUNDLE, "sbin/clickhouse-server")
+    path = os.path.join(BUNDLE, "usr/sbin/clickhouse-server")
     return path if os.access(path, os.X_OK) else shutil.which("clickhouse-server")
 
 
@@ -62,7 +62,8 @@ class OldClickHouse(EventStore):
         for name, text in (("config.xml", CONFIG.format(self.temporary, port)), ("users.xml", USERS)):
             with open(os.path.join(self.temporary, name), "w", encoding="utf-8") as file:
                 file.write(text)
-        libraries = ":".join(sorted(set(map(os.path.dirname, glob.glob(os.path.join(BUNDLE, "lib/*/lib*.so*"))))))
+        found = (path for lib in ("lib", "usr/lib") for path in glob.glob(os.path.join(BUNDLE, lib, "*/lib*.so*")))
+        libraries = ":".join(sorted(set(map(os.path.dirname, found))))
         self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen([program(), f"--config-file={self.temporary}/config.xml"], cwd=self.temporary,
                                         env={**os.environ, "LD_LIBRARY_PATH": libraries}, stdin=subprocess.DEVNULL,
