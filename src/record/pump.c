@@ -131,7 +131,7 @@ static void go_round(struct spy__run *run)
         bool last = pump.stopping;
         size_t most;
         reopen_if_asked(run);
-        if (!spy__round(run, &most)) {
+        if (run_abandoned(run) || !spy__round(run, &most)) {
             return;
         }
         note_moves(run);
