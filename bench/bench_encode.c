@@ -13,8 +13,8 @@
 #include "encode/log_json.h"
 #include "encode/log_logfmt.h"
 #include "encode/log_style.h"
-#include "record/mask.h"
-#include "record/repeats.h"
+#include "record/mask/mask.h"
+#include "record/mask/repeats.h"
 
 #define OPS 400000ul
 #define ROOM (128u << 10)

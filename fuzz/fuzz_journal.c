@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "record/journal.h"
-#include "record/segment.h"
+#include "record/journal/journal.h"
+#include "record/journal/segment.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

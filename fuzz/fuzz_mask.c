@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "record/mask_text.h"
+#include "record/mask/mask_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "record/keep.h"
+#include "record/recent/keep.h"
 #include "serve/recent.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

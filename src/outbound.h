@@ -8,7 +8,7 @@
 #define OUTBOUND_H
 
 #include "deliver/engine.h"
-#include "record/journal.h"
+#include "record/journal/journal.h"
 #include "settings.h"
 
 // The journal that the configured backends need: fills *ret and returns it, or NULL where there are

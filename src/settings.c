@@ -12,7 +12,7 @@
 
 #include "base/utf8.h"
 #include "encode/log_style.h"
-#include "record/mask_words.h"
+#include "record/mask/mask_words.h"
 #include "record/rings.h"
 
 #define FULL_WAIT_MS_DEFAULT 100u

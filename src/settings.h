@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-#include "record/pseudonym.h"
-#include "record/sink.h"
+#include "record/mask/pseudonym.h"
+#include "record/output/sink.h"
 #include "signals/log_level.h"
 #include "spyglass/options.h"
 

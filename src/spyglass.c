@@ -22,7 +22,7 @@
 #include "metrics/process.h"
 #include "metrics/resource.h"
 #include "profile/stacks.h"
-#include "record/keep.h"
+#include "record/recent/keep.h"
 #include "record/pump.h"
 #include "record/state_dir.h"
 #ifdef SPY_WITH_DELIVER

@@ -13,7 +13,7 @@
 #include "deliver/backend.h"
 #include "deliver/lane.h"
 #include "deliver/transport.h"
-#include "record/journal.h"
+#include "record/journal/journal.h"
 
 #define SPY__ENGINE_LANES_MAX 8u
 // How often what waits is looked at while anything does.

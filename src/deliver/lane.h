@@ -15,7 +15,7 @@
 #include "deliver/compress.h"
 #include "deliver/retry.h"
 #include "deliver/transport.h"
-#include "record/journal.h"
+#include "record/journal/journal.h"
 
 // A body is larger than its records where text is escaped; one past this is sent in halves.
 #define SPY__LANE_BODY_MAX (16u << 20)

@@ -22,9 +22,9 @@
 #include <stdint.h>
 
 #include "deliver/backend.h"
-#include "record/journal.h"
+#include "record/journal/journal.h"
 
-// An entry of the journal is at most that long (record/segment.h).
+// An entry of the journal is at most that long (record/journal/segment.h).
 #define SPY__PARCEL_ENTRY_MAX (128u << 10)
 // Halving 2^32 records leaves so many ends.
 #define SPY__PARCEL_CUTS_MAX 33u

@@ -24,7 +24,7 @@
 
 #include "base/buf.h"
 #include "record/record.h"
-#include "record/sink.h"
+#include "record/output/sink.h"
 
 struct spy__pump_options {
     struct spy__sink_options sink; // its strings are copied

@@ -11,10 +11,10 @@
 #include <stddef.h>
 
 #include "record/drain.h"
-#include "record/mask.h"
+#include "record/mask/mask.h"
 #include "record/pump.h"
-#include "record/repeats.h"
-#include "record/writer.h"
+#include "record/mask/repeats.h"
+#include "record/output/writer.h"
 
 // One start of the pump: what its thread alone needs. The thread frees it.
 struct spy__run {

@@ -8,7 +8,7 @@
 
 #include "base/json.h"
 #include "encode/log_json.h"
-#include "record/keep.h"
+#include "record/recent/keep.h"
 
 #define KINDS_LOGGED (1u << SPY__KIND_LOG | 1u << SPY__KIND_ERROR)
 #define KINDS_SPAN (1u << SPY__KIND_SPAN)

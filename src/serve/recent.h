@@ -1,11 +1,11 @@
-// What the page's rooms of logs and requests show, as JSON: from the windows of record/keep.h.
+// What the page's rooms of logs and requests show, as JSON: from the windows of record/recent/keep.h.
 //
 // No I/O; the answer is bounded by SPY__RECENT_BYTES. Threads: any.
 #ifndef SERVE_RECENT_H
 #define SERVE_RECENT_H
 
 #include "base/buf.h"
-#include "record/window.h"
+#include "record/recent/window.h"
 
 #define SPY__RECENT_LIMIT 200u // lines of an answer, unless the question says otherwise
 #define SPY__RECENT_LIMIT_MAX 1000u

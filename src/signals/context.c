@@ -18,7 +18,7 @@
 #include "base/trace_lists.h"
 #include "base/utf8.h"
 #include "metrics/dropped.h"
-#include "record/mask.h"
+#include "record/mask/mask.h"
 #include "record/record.h"
 #include "record/wire_put.h"
 #include "signals/context.h"

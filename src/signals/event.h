@@ -2,7 +2,7 @@
 #ifndef SIGNALS_EVENT_H
 #define SIGNALS_EVENT_H
 
-#include "record/pseudonym.h"
+#include "record/mask/pseudonym.h"
 #include "record/record.h"
 
 // Registers the events' metrics. Returns as spy_counter_register().

@@ -1,8 +1,8 @@
-// What became of traces: spyglass_traces_total{outcome}. Hooks for record/keep.h.
+// What became of traces: spyglass_traces_total{outcome}. Hooks for record/recent/keep.h.
 #ifndef SIGNALS_TAIL_H
 #define SIGNALS_TAIL_H
 
-#include "record/traces.h"
+#include "record/recent/traces.h"
 
 // Returns as spy_counter_register().
 int spy__tail_register(void);

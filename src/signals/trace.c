@@ -17,8 +17,8 @@
 #include "base/ids.h"
 #include "base/utf8.h"
 #include "metrics/dropped.h"
-#include "record/mask.h"
-#include "record/mask_text.h"
+#include "record/mask/mask.h"
+#include "record/mask/mask_text.h"
 #include "signals/context.h"
 #include "signals/trace.h"
 

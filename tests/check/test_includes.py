@@ -14,7 +14,7 @@ EDGES = {
     "signals": ("base", "record", "metrics"),
     "profile": ("base", "record", "metrics"),
     "encode": ("base", "record/record.h", "metrics/snapshot.h"),
-    "deliver": ("base", "record/journal.h"),
+    "deliver": ("base", "record/journal/journal.h"),
     "backends": ("base", "record/record.h", "record/wire.h", "encode", "deliver"),
     "serve": ("base", "metrics", "record", "signals", "encode", "profile"),
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "record/journal.h"
+#include "record/journal/journal.h"
 
 #define ENTRIES 60000u
 #define READERS 3

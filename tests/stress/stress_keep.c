@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "record/keep.h"
+#include "record/recent/keep.h"
 
 #define RECORDS 60000u
 #define LOOKERS 3

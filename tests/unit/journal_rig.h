@@ -3,7 +3,7 @@
 #define TESTS_JOURNAL_RIG_H
 
 #include "base/clock.h"
-#include "record/journal.h"
+#include "record/journal/journal.h"
 
 struct journal_rig {
     char dir[64]; // the state directory

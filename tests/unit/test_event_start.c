@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "lines.h"
-#include "record/keep.h"
+#include "record/recent/keep.h"
 #include "record/pump.h"
 #include "scrape.h"
 #include "spyglass/spyglass.h"

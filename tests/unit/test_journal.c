@@ -16,7 +16,7 @@
 
 #include "alloc_fail.h"
 #include "journal_rig.h"
-#include "record/segment.h"
+#include "record/journal/segment.h"
 
 #define ALL UINT32_MAX
 #define LINES 1000

@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "journal_rig.h"
-#include "record/segment.h"
+#include "record/journal/segment.h"
 
 #define ALL UINT32_MAX
 

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "alloc_fail.h"
-#include "record/keep.h"
+#include "record/recent/keep.h"
 
 static unsigned decided[SPY__TRACE_OUTCOMES], lost;
 

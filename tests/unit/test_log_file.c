@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "record/sink.h"
+#include "record/output/sink.h"
 
 static char dir[64], path[96];
 static struct spy__batch batch;

@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "alloc_fail.h"
-#include "record/mask.h"
-#include "record/mask_words.h"
+#include "record/mask/mask.h"
+#include "record/mask/mask_words.h"
 
 static void secrets(void **state)
 {

@@ -13,7 +13,7 @@
 #include <jansson.h>
 
 #include "base/random.h"
-#include "record/mask_text.h"
+#include "record/mask/mask_text.h"
 
 #define R "[redacted]"
 

@@ -12,7 +12,7 @@
 #include <jansson.h>
 
 #include "alloc_fail.h"
-#include "record/keep.h"
+#include "record/recent/keep.h"
 #include "serve/recent.h"
 
 static struct spy__buf out;

@@ -10,7 +10,7 @@
 
 #include "alloc_fail.h"
 #include "base/random.h"
-#include "record/repeats.h"
+#include "record/mask/repeats.h"
 
 #define SECOND UINT64_C(1000000000)
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "record/segment.h"
+#include "record/journal/segment.h"
 
 #define ID 0x1122334455667788u
 #define ENTRIES 5

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "record/stream.h"
+#include "record/output/stream.h"
 
 // The next answers of write(2): a number of bytes to take, or a negative errno. 0 ends the list:
 // the real one answers.

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "record/sink.h"
+#include "record/output/sink.h"
 
 // 2024-02-29T23:59:58.123456789Z
 #define LEAP_NS UINT64_C(1709251198123456789)

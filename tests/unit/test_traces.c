@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "alloc_fail.h"
-#include "record/traces.h"
+#include "record/recent/traces.h"
 
 static _Alignas(8) unsigned char bytes[SPY__RECORD_MAX];
 static struct spy__traces *traces;

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "alloc_fail.h"
-#include "record/window.h"
+#include "record/recent/window.h"
 
 static _Alignas(8) unsigned char bytes[SPY__RECORD_MAX];
 static struct spy__window *window;

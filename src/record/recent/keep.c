@@ -1,0 +1,150 @@
+// One record is encoded once, for all who keep it.
+
+#include "record/recent/keep.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+struct scratch {
+    _Alignas(8) unsigned char bytes[SPY__RECORD_MAX + SPY__WIRE_SLACK];
+};
+
+static struct {
+    // Const between open and close.
+    struct spy__journal *journal;
+    struct spy__window *window;
+    struct spy__traces *traces; // what it points to is guarded by mu
+    void (*decided)(enum spy__trace_outcome outcome);
+    void (*span_lost)(void);
+    struct scratch *scratch; // the pump's
+    bool child;              // written after fork() alone
+    pthread_mutex_t mu;
+} keep = { .mu = PTHREAD_MUTEX_INITIALIZER };
+
+static void become_child(void)
+{
+    keep.child = true;
+    keep.mu = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER; // whoever held it is not here
+}
+
+static void watch_forks(void)
+{
+    (void)pthread_atfork(NULL, NULL, become_child);
+}
+
+static void tell_decided(void *arg, const struct spy__trace *trace)
+{
+    (void)arg;
+    if (keep.decided) {
+        keep.decided(trace->outcome);
+    }
+}
+
+static int open_windows(const struct spy__keep_options *options)
+{
+    keep.window = spy__window_new();
+    keep.traces = spy__traces_new(&(struct spy__traces_options){
+        .slow_ns = options->slow_ns,
+        .sample_rate = options->sample_rate,
+        .kept_max = SPY__TRACES_KEPT_MAX,
+        .decided = tell_decided,
+    });
+    return keep.window && keep.traces ? 0 : -ENOMEM;
+}
+
+int spy__keep_open(const struct spy__keep_options *options)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
+    keep.child = false;
+    keep.decided = options->decided;
+    keep.span_lost = options->span_lost;
+    keep.scratch = malloc(sizeof(*keep.scratch));
+    int err = keep.scratch ? 0 : -ENOMEM;
+    if (err == 0 && options->journal) {
+        err = spy__journal_open(&keep.journal, options->journal);
+    }
+    if (err == 0 && options->recent) {
+        err = open_windows(options);
+    }
+    if (err != 0) {
+        spy__keep_close();
+    }
+    return err;
+}
+
+void spy__keep_close(void)
+{
+    if (keep.traces && !keep.child) {
+        spy__traces_flush(keep.traces); // so that all that were opened are counted
+    }
+    spy__traces_free(keep.traces);
+    spy__window_free(keep.window);
+    spy__journal_close(keep.journal);
+    free(keep.scratch);
+    keep.traces = NULL;
+    keep.window = NULL;
+    keep.journal = NULL;
+    keep.scratch = NULL;
+}
+
+void spy__keep_give(const struct spy__record *record)
+{
+    if (!keep.scratch || keep.child) {
+        return;
+    }
+    bool sent = keep.journal && (spy__journal_wanted(keep.journal) >> record->kind & 1);
+    if (!sent && !keep.window) {
+        return;
+    }
+    unsigned char *bytes = keep.scratch->bytes;
+    size_t n = spy__wire_write(bytes, sizeof(keep.scratch->bytes), record);
+    if (n == 0) {
+        return; // longer than any that came out of a ring
+    }
+    if (sent) {
+        spy__journal_append(keep.journal, (unsigned)record->kind, bytes, n);
+    }
+    if (keep.window) {
+        spy__window_append(keep.window, record->kind, record->level, bytes, n);
+    }
+    if (keep.traces && record->kind == SPY__KIND_SPAN) {
+        pthread_mutex_lock(&keep.mu);
+        bool added = spy__traces_add(keep.traces, record, bytes, n);
+        pthread_mutex_unlock(&keep.mu);
+        if (!added && keep.span_lost) {
+            keep.span_lost();
+        }
+    }
+}
+
+void spy__keep_flush(void)
+{
+    if (keep.journal && !keep.child) {
+        spy__journal_flush(keep.journal);
+    }
+}
+
+struct spy__journal *spy__keep_journal(void)
+{
+    return keep.journal;
+}
+
+struct spy__window *spy__keep_window(void)
+{
+    return keep.window;
+}
+
+const struct spy__traces *spy__keep_lock_traces(void)
+{
+    if (keep.traces) {
+        pthread_mutex_lock(&keep.mu);
+    }
+    return keep.traces;
+}
+
+void spy__keep_unlock_traces(void)
+{
+    pthread_mutex_unlock(&keep.mu);
+}

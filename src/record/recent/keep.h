@@ -1,0 +1,44 @@
+// What is kept of records beside the log: the window of recent ones, the trace window, and the
+// journal of what is bound for the network. The pump gives each record once, masked.
+//
+// Nothing is kept that nobody wants: without `recent` there are no windows, without an open reader
+// of the journal that wants its kind a record is not even encoded.
+//
+// Threads: open and close one at a time, and while nobody else calls; give and flush are the pump's;
+// the rest any. In a forked child nothing is kept.
+#ifndef RECORD_RECENT_KEEP_H
+#define RECORD_RECENT_KEEP_H
+
+#include "record/journal/journal.h"
+#include "record/record.h"
+#include "record/recent/traces.h"
+#include "record/recent/window.h"
+
+struct spy__keep_options {
+    const struct spy__journal_options *journal; // NULL: nothing is bound for the network
+    bool recent;                                // keep the windows
+    uint64_t slow_ns;                           // as in struct spy__traces_options
+    double sample_rate;                         // likewise
+    // A trace was decided. Called by the pump's thread; may be NULL.
+    void (*decided)(enum spy__trace_outcome outcome);
+    void (*span_lost)(void); // for want of memory; may be NULL too
+};
+
+// Returns 0 or -ENOMEM.
+int spy__keep_open(const struct spy__keep_options *options);
+// The journal's readers must be closed. A no-op where nothing is open.
+void spy__keep_close(void);
+
+void spy__keep_give(const struct spy__record *record);
+// Ends a round of the pump: what was given is there for the journal's readers.
+void spy__keep_flush(void);
+
+// NULL where nothing is kept.
+struct spy__journal *spy__keep_journal(void);
+struct spy__window *spy__keep_window(void);
+// The traces, locked until spy__keep_unlock_traces(): the pump waits meanwhile. NULL where there are
+// none: then there is nothing to unlock.
+const struct spy__traces *spy__keep_lock_traces(void);
+void spy__keep_unlock_traces(void);
+
+#endif

@@ -1,0 +1,361 @@
+// Invariants: every trace is in one list (open, kept or gone) and in the table, found by its id; one
+// that is gone has no spans left. `bytes` is the sum over all lists.
+
+#include "record/recent/traces.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+
+#define BUCKETS 4096u
+
+struct list {
+    struct spy__trace *newest, *oldest;
+    unsigned count;
+};
+
+struct spy__traces {
+    struct spy__traces_options options;
+    struct list open, kept, gone;
+    size_t bytes;
+    struct spy__trace *table[BUCKETS];
+};
+
+struct spy__traces *spy__traces_new(const struct spy__traces_options *options)
+{
+    struct spy__traces *traces = calloc(1, sizeof(*traces));
+    if (traces) {
+        traces->options = *options;
+        if (traces->options.kept_max > SPY__TRACES_KEPT_MAX) {
+            traces->options.kept_max = SPY__TRACES_KEPT_MAX;
+        }
+    }
+    return traces;
+}
+
+// ---- lists and the table
+
+static void push(struct list *list, struct spy__trace *trace)
+{
+    trace->newer = NULL;
+    trace->older = list->newest;
+    if (list->newest) {
+        list->newest->newer = trace;
+    } else {
+        list->oldest = trace;
+    }
+    list->newest = trace;
+    list->count++;
+}
+
+static void take_out(struct list *list, struct spy__trace *trace)
+{
+    if (trace->newer) {
+        trace->newer->older = trace->older;
+    } else {
+        list->newest = trace->older;
+    }
+    if (trace->older) {
+        trace->older->newer = trace->newer;
+    } else {
+        list->oldest = trace->newer;
+    }
+    list->count--;
+}
+
+static uint64_t hash_id(uint64_t hi, uint64_t lo)
+{
+    return spy__hash((const uint64_t[2]){ hi, lo }, 16, 0);
+}
+
+static struct spy__trace **bucket_of(struct spy__traces *traces, uint64_t hi, uint64_t lo)
+{
+    return &traces->table[hash_id(hi, lo) % BUCKETS];
+}
+
+static struct spy__trace *look_up(struct spy__traces *traces, uint64_t hi, uint64_t lo)
+{
+    struct spy__trace *trace = *bucket_of(traces, hi, lo);
+    while (trace && (trace->hi != hi || trace->lo != lo)) {
+        trace = trace->chain;
+    }
+    return trace;
+}
+
+static void free_spans(struct spy__traces *traces, struct spy__trace *trace)
+{
+    for (unsigned i = 0; i < trace->count; i++) {
+        free(trace->spans[i]);
+    }
+    free(trace->spans);
+    trace->spans = NULL;
+    trace->root = NULL;
+    trace->count = trace->spans_cap = 0;
+    traces->bytes -= trace->bytes;
+    trace->bytes = 0;
+}
+
+// Forgets it altogether. It is in no list.
+static void forget(struct spy__traces *traces, struct spy__trace *trace)
+{
+    struct spy__trace **at = bucket_of(traces, trace->hi, trace->lo);
+    while (*at != trace) {
+        at = &(*at)->chain;
+    }
+    *at = trace->chain;
+    free_spans(traces, trace);
+    free(trace);
+}
+
+static void forget_list(struct spy__traces *traces, struct list *list)
+{
+    while (list->oldest) {
+        struct spy__trace *trace = list->oldest;
+        take_out(list, trace);
+        forget(traces, trace);
+    }
+}
+
+void spy__traces_free(struct spy__traces *traces)
+{
+    if (traces) {
+        forget_list(traces, &traces->open);
+        forget_list(traces, &traces->kept);
+        forget_list(traces, &traces->gone);
+        free(traces);
+    }
+}
+
+// ---- the decision
+
+// Drops the spans, and remembers the id for a while. It is in no list.
+static void put_away(struct spy__traces *traces, struct spy__trace *trace)
+{
+    free_spans(traces, trace);
+    push(&traces->gone, trace);
+    if (traces->gone.count > SPY__TRACES_GONE_MAX) {
+        struct spy__trace *oldest = traces->gone.oldest;
+        take_out(&traces->gone, oldest);
+        forget(traces, oldest);
+    }
+}
+
+static void put_away_oldest_kept(struct spy__traces *traces)
+{
+    struct spy__trace *oldest = traces->kept.oldest;
+    take_out(&traces->kept, oldest);
+    put_away(traces, oldest);
+}
+
+// By another seed than the table's, as a fraction of all ids.
+static bool is_sampled(const struct spy__traces *traces, const struct spy__trace *trace)
+{
+    uint64_t hash = spy__hash((const uint64_t[2]){ trace->hi, trace->lo }, 16, 1);
+    return (double)(hash >> 11) * 0x1p-53 < traces->options.sample_rate;
+}
+
+static enum spy__trace_outcome find_outcome(const struct spy__traces *traces,
+                                            const struct spy__trace *trace)
+{
+    uint64_t slow_ns = traces->options.slow_ns;
+    if (!trace->root) {
+        return SPY__TRACE_TRUNCATED;
+    }
+    if (trace->failed) {
+        return SPY__TRACE_ERROR;
+    }
+    if (slow_ns > 0 && trace->root_ns >= slow_ns) {
+        return SPY__TRACE_SLOW;
+    }
+    return is_sampled(traces, trace) ? SPY__TRACE_SAMPLED : SPY__TRACE_UNSAMPLED;
+}
+
+// It is open, and is not afterwards.
+static void decide(struct spy__traces *traces, struct spy__trace *trace)
+{
+    trace->outcome = find_outcome(traces, trace);
+    trace->kept = trace->outcome == SPY__TRACE_TRUNCATED
+                      ? trace->failed || is_sampled(traces, trace)
+                      : trace->outcome != SPY__TRACE_UNSAMPLED;
+    trace->decided = true;
+    take_out(&traces->open, trace);
+    if (traces->options.decided) {
+        traces->options.decided(traces->options.arg, trace);
+    }
+    if (!trace->kept || traces->options.kept_max == 0) {
+        put_away(traces, trace);
+        return;
+    }
+    push(&traces->kept, trace);
+    if (traces->kept.count > traces->options.kept_max) {
+        put_away_oldest_kept(traces);
+    }
+}
+
+void spy__traces_flush(struct spy__traces *traces)
+{
+    while (traces->open.oldest) {
+        decide(traces, traces->open.oldest);
+    }
+}
+
+// What was kept gives way first.
+static void make_room(struct spy__traces *traces, size_t n)
+{
+    while (traces->bytes + n > SPY__TRACES_BYTES_MAX) {
+        if (traces->kept.oldest) {
+            put_away_oldest_kept(traces);
+        } else if (traces->open.oldest) {
+            decide(traces, traces->open.oldest);
+        } else {
+            return;
+        }
+    }
+}
+
+// ---- a span comes in
+
+static struct spy__trace *open_trace(struct spy__traces *traces, const struct spy__record *span)
+{
+    if (traces->open.count >= SPY__TRACES_OPEN_MAX) {
+        decide(traces, traces->open.oldest);
+    }
+    struct spy__trace *trace = calloc(1, sizeof(*trace));
+    if (trace) {
+        trace->hi = span->trace_hi;
+        trace->lo = span->trace_lo;
+        struct spy__trace **bucket = bucket_of(traces, trace->hi, trace->lo);
+        trace->chain = *bucket;
+        *bucket = trace;
+        push(&traces->open, trace);
+    }
+    return trace;
+}
+
+// Another request of the same trace: it is decided by itself, as far as its spans come from here on.
+static void open_again(struct spy__traces *traces, struct spy__trace *trace)
+{
+    take_out(&traces->gone, trace);
+    trace->decided = trace->kept = trace->failed = false;
+    trace->lost = 0;
+    push(&traces->open, trace);
+}
+
+static bool is_gone(const struct spy__trace *trace)
+{
+    return trace->decided && !trace->spans;
+}
+
+static bool has_failed(const struct spy__record *span)
+{
+    for (size_t i = 0; i < span->field_count; i++) {
+        const struct spy_field *field = &span->fields[i];
+        if (field->type == SPY_FIELD_STR && field->len > 0 &&
+            strcmp(field->key, "error_type") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Room for one more pointer, and the root's.
+static bool grow(struct spy__trace *trace)
+{
+    if (trace->count < trace->spans_cap) {
+        return true;
+    }
+    unsigned cap = trace->spans_cap ? 2 * trace->spans_cap : 16;
+    struct spy__trace_span **spans = realloc(trace->spans, cap * sizeof(struct spy__trace_span *));
+    if (spans) {
+        trace->spans = spans;
+        trace->spans_cap = cap;
+    }
+    return spans;
+}
+
+static const struct spy__trace_span *keep_span(struct spy__traces *traces, struct spy__trace *trace,
+                                               const void *bytes, size_t n)
+{
+    struct spy__trace_span *span = grow(trace) ? malloc(sizeof(*span) + n) : NULL;
+    if (!span) {
+        return NULL;
+    }
+    span->n = n;
+    memcpy(span->bytes, bytes, n);
+    trace->spans[trace->count++] = span;
+    trace->bytes += sizeof(*span) + n;
+    traces->bytes += sizeof(*span) + n;
+    return span;
+}
+
+bool spy__traces_add(struct spy__traces *traces, const struct spy__record *span, const void *bytes,
+                     size_t n)
+{
+    if (!(span->trace_hi | span->trace_lo)) {
+        return true;
+    }
+    make_room(traces, sizeof(struct spy__trace_span) + n);
+    struct spy__trace *trace = look_up(traces, span->trace_hi, span->trace_lo);
+    if (!trace) {
+        trace = open_trace(traces, span);
+    } else if (is_gone(trace) && span->root) {
+        open_again(traces, trace);
+    } else if (is_gone(trace)) {
+        return true;
+    }
+    if (!trace) {
+        return false;
+    }
+    if (!trace->correlation_id[0]) {
+        snprintf(trace->correlation_id, sizeof(trace->correlation_id), "%s", span->correlation_id);
+    }
+    trace->failed = trace->failed || has_failed(span);
+    // One more than the rest may have is the root's.
+    bool full = trace->count >= SPY__TRACE_SPANS_MAX - !span->root;
+    const struct spy__trace_span *kept = full ? NULL : keep_span(traces, trace, bytes, n);
+    trace->lost += !kept;
+    if (span->root && !trace->root) {
+        trace->root = kept;
+        trace->root_ns = span->duration_ns;
+        if (!trace->decided && kept) {
+            decide(traces, trace);
+        }
+    }
+    return kept || full;
+}
+
+// ---- looking
+
+static const struct spy__trace *find_in(const struct list *list, const char *id)
+{
+    char hex[33];
+    for (const struct spy__trace *trace = list->newest; trace; trace = trace->older) {
+        snprintf(hex, sizeof(hex), "%016" PRIx64 "%016" PRIx64, trace->hi, trace->lo);
+        if (strcmp(hex, id) == 0 || (id[0] && strcmp(trace->correlation_id, id) == 0)) {
+            return trace;
+        }
+    }
+    return NULL;
+}
+
+const struct spy__trace *spy__traces_find(const struct spy__traces *traces, const char *id)
+{
+    const struct spy__trace *trace = find_in(&traces->open, id);
+    return trace ? trace : find_in(&traces->kept, id);
+}
+
+const struct spy__trace *spy__traces_kept(const struct spy__traces *traces,
+                                          const struct spy__trace *after)
+{
+    return after ? after->older : traces->kept.newest;
+}
+
+const char *spy__trace_outcome_name(enum spy__trace_outcome outcome)
+{
+    static const char *const names[SPY__TRACE_OUTCOMES] = { "error", "slow", "sampled", "unsampled",
+                                                            "truncated" };
+    return names[outcome];
+}
