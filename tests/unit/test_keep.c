@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -110,6 +112,69 @@ static void without_windows_the_journal_has_its_own(void **state)
     spy__keep_close();
 }
 
+static void give_of_run(uint64_t run, uint32_t slot, uint64_t sequence, bool recovered)
+{
+    spy__keep_give(&(struct spy__record){ .kind = SPY__KIND_EVENT,
+                                          .level = SPY_LEVEL_INFO,
+                                          .recovered = recovered,
+                                          .id = { run, slot, sequence },
+                                          .time_ns = 5,
+                                          .correlation_id = "",
+                                          .event = "something" });
+}
+
+static void open_in(const char *state_dir, struct spy__journal_reader **ret)
+{
+    const struct spy__journal_options journal = { .state_dir = state_dir };
+    assert_int_equal(spy__keep_open(&(struct spy__keep_options){ .journal = &journal }), 0);
+    assert_int_equal(spy__journal_reader_open(ret, spy__keep_journal(), "a", 1u << SPY__KIND_EVENT),
+                     0);
+}
+
+// A process died between the journal's flush and the release of its rings: what the next one finds
+// in both goes into the journal once.
+static void what_the_journal_has_is_not_recovered_twice(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/test-keep-XXXXXX", command[64];
+    struct spy__journal_reader *reader;
+    struct spy__journal_entry entry;
+    struct spy__wire_view view;
+    assert_non_null(mkdtemp(folder));
+    open_in(folder, &reader);
+    give_of_run(5, 1, 7, false);
+    give_of_run(5, 512, 3, false);
+    give_of_run(5, 1, 8, false);
+    spy__journal_reader_close(reader);
+    spy__keep_close();
+
+    open_in(folder, &reader);
+    give_of_run(5, 1, 7, true);
+    give_of_run(5, 1, 8, true);
+    give_of_run(5, 1, 9, true);
+    give_of_run(5, 512, 3, true);
+    give_of_run(5, 2, 1, true);      // another ring
+    give_of_run(6, 1, 7, true);      // another process
+    give_of_run(5, 1, 8, false);     // that is not of a dead one
+    give_of_run(5, 100000, 1, true); // such a ring there is not
+    spy__keep_flush();
+    static const uint64_t expected[][3] = { { 5, 1, 7 }, { 5, 512, 3 },   { 5, 1, 8 },
+                                            { 5, 1, 9 }, { 5, 2, 1 },     { 6, 1, 7 },
+                                            { 5, 1, 8 }, { 5, 100000, 1 } };
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+        assert_true(spy__journal_reader_next(reader, &entry));
+        assert_int_equal(spy__wire_read(&view, entry.bytes, entry.n), 0);
+        assert_int_equal(view.record.id.run, expected[i][0]);
+        assert_int_equal(view.record.id.slot, expected[i][1]);
+        assert_int_equal(view.record.id.sequence, expected[i][2]);
+    }
+    assert_false(spy__journal_reader_next(reader, &entry));
+    spy__journal_reader_close(reader);
+    spy__keep_close();
+    (void)snprintf(command, sizeof(command), "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
 static void a_forked_child_keeps_nothing(void **state)
 {
     (void)state;
@@ -163,6 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_goes_to_all_who_want_it),
         cmocka_unit_test(without_windows_the_journal_has_its_own),
+        cmocka_unit_test(what_the_journal_has_is_not_recovered_twice),
         cmocka_unit_test(a_forked_child_keeps_nothing),
         cmocka_unit_test(every_allocation_may_fail),
     };

@@ -171,6 +171,8 @@ static void set_options(struct spy__journal *journal, const struct spy__journal_
     journal->lost = options->lost;
     journal->tell = options->tell;
     journal->arg = options->arg;
+    journal->found = options->found;
+    journal->found_arg = options->found_arg;
     journal->age_max_ns = or_default(options->age_max_s, SPY__JOURNAL_AGE_MAX_S) * 1000000000u;
     journal->dir_fd = -1;
     if (options->state_dir) {

@@ -65,6 +65,10 @@ struct spy__journal_options {
     void (*lost)(void *arg, const char *reader, enum spy__journal_loss why, uint64_t entries);
     void (*tell)(void *arg, enum spy__journal_news what, const char *name, int err);
     void *arg;
+    // Sees the bytes of each entry that an earlier run left, in their order, while the journal is
+    // opened; 8-aligned, borrowed. May be NULL.
+    void (*found)(void *arg, const void *bytes, size_t n);
+    void *found_arg;
 };
 
 // Opens the journal and looks through what an earlier run left. A directory that cannot be used is

@@ -169,6 +169,9 @@ static bool read_through(struct spy__journal *journal, struct spy__segment *segm
         segment->bytes = entry.end;
         segment->counts[entry.kind]++;
         count_before_cursors(journal, segment, &entry);
+        if (journal->found) {
+            journal->found(journal->found_arg, entry.bytes, entry.n);
+        }
     }
     return whole;
 }

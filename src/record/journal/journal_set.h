@@ -59,6 +59,8 @@ struct spy__journal {
     void (*lost)(void *arg, const char *reader, enum spy__journal_loss why, uint64_t entries);
     void (*tell)(void *arg, enum spy__journal_news what, const char *name, int err);
     void *arg;
+    void (*found)(void *arg, const void *bytes, size_t n);
+    void *found_arg;
     int dir_fd; // -1: in memory
     pid_t pid;
 

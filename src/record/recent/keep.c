@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "record/journal/watermarks.h"
+
 struct scratch {
     _Alignas(8) unsigned char bytes[SPY__RECORD_MAX + SPY__WIRE_SLACK];
 };
@@ -13,6 +15,7 @@ struct scratch {
 static struct {
     // Const between open and close.
     struct spy__journal *journal;
+    struct spy__watermarks *watermarks; // of that, where there is one
     struct spy__window *window;
     struct spy__traces *traces; // what it points to is guarded by mu
     void (*decided)(enum spy__trace_outcome outcome);
@@ -53,6 +56,23 @@ static int open_windows(const struct spy__keep_options *options)
     return keep.window && keep.traces ? 0 : -ENOMEM;
 }
 
+static void note_watermark(void *arg, const void *bytes, size_t n)
+{
+    spy__watermarks_note(arg, bytes, n);
+}
+
+static int open_journal(const struct spy__journal_options *options)
+{
+    struct spy__journal_options o = *options;
+    keep.watermarks = calloc(1, sizeof(*keep.watermarks));
+    if (!keep.watermarks) {
+        return -ENOMEM;
+    }
+    o.found = note_watermark;
+    o.found_arg = keep.watermarks;
+    return spy__journal_open(&keep.journal, &o);
+}
+
 int spy__keep_open(const struct spy__keep_options *options)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -63,7 +83,7 @@ int spy__keep_open(const struct spy__keep_options *options)
     keep.scratch = malloc(sizeof(*keep.scratch));
     int err = keep.scratch ? 0 : -ENOMEM;
     if (err == 0 && options->journal) {
-        err = spy__journal_open(&keep.journal, options->journal);
+        err = open_journal(options->journal);
     }
     if (err == 0 && options->recent) {
         err = open_windows(options);
@@ -82,11 +102,21 @@ void spy__keep_close(void)
     spy__traces_free(keep.traces);
     spy__window_free(keep.window);
     spy__journal_close(keep.journal);
+    free(keep.watermarks);
     free(keep.scratch);
     keep.traces = NULL;
     keep.window = NULL;
     keep.journal = NULL;
+    keep.watermarks = NULL;
     keep.scratch = NULL;
+}
+
+// Whether it is for the journal, and not there yet: its process may have died between writing it
+// there and giving its ring back.
+static bool is_sent(const struct spy__record *record)
+{
+    return keep.journal && (spy__journal_wanted(keep.journal) >> record->kind & 1) &&
+           !(record->recovered && spy__watermarks_hold(keep.watermarks, &record->id));
 }
 
 void spy__keep_give(const struct spy__record *record)
@@ -94,7 +124,7 @@ void spy__keep_give(const struct spy__record *record)
     if (!keep.scratch || keep.child) {
         return;
     }
-    bool sent = keep.journal && (spy__journal_wanted(keep.journal) >> record->kind & 1);
+    bool sent = is_sent(record);
     if (!sent && !keep.window) {
         return;
     }
