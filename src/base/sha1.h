@@ -5,16 +5,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/sha.h"
+
 #define SPY__SHA1_BYTES 20
 
 struct spy__sha1 {
-    uint32_t state[5];
-    uint64_t bytes;          // taken in so far
-    unsigned char block[64]; // bytes % 64 of them are filled
+    struct spy__sha sha;
 };
 
-void spy__sha1_init(struct spy__sha1 *sha);
-void spy__sha1_add(struct spy__sha1 *sha, const void *bytes, size_t n);
-void spy__sha1_end(struct spy__sha1 *sha, unsigned char ret[SPY__SHA1_BYTES]);
+void spy__sha1_init(struct spy__sha1 *sha1);
+void spy__sha1_add(struct spy__sha1 *sha1, const void *bytes, size_t n);
+void spy__sha1_end(struct spy__sha1 *sha1, unsigned char ret[SPY__SHA1_BYTES]);
 
 #endif

@@ -1,4 +1,4 @@
-// After FIPS 180-4 sections 5.1.1 (padding) and 6.2.2, and RFC 2104 section 2.
+// After FIPS 180-4 section 6.2.2, and RFC 2104 section 2.
 
 #include "base/sha256.h"
 
@@ -25,8 +25,7 @@ static void compress(uint32_t state[8], const unsigned char block[64])
     };
     uint32_t w[64], s[8];
     for (int t = 0; t < 16; t++) {
-        w[t] = (uint32_t)block[4 * t] << 24 | (uint32_t)block[4 * t + 1] << 16 |
-               (uint32_t)block[4 * t + 2] << 8 | block[4 * t + 3];
+        w[t] = spy__sha_word(block, t);
     }
     for (int t = 16; t < 64; t++) {
         uint32_t a = w[t - 15], b = w[t - 2];
@@ -49,41 +48,21 @@ static void compress(uint32_t state[8], const unsigned char block[64])
     }
 }
 
-void spy__sha256_init(struct spy__sha256 *sha)
+void spy__sha256_init(struct spy__sha256 *sha256)
 {
-    *sha = (struct spy__sha256){ .state = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                                            0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 } };
+    *sha256 =
+        (struct spy__sha256){ .sha.state = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                             0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 } };
 }
 
-void spy__sha256_add(struct spy__sha256 *sha, const void *bytes, size_t n)
+void spy__sha256_add(struct spy__sha256 *sha256, const void *bytes, size_t n)
 {
-    const unsigned char *from = bytes;
-    while (n > 0) {
-        size_t filled = sha->bytes % 64, room = 64 - filled, take = n < room ? n : room;
-        memcpy(sha->block + filled, from, take);
-        sha->bytes += take;
-        from += take;
-        n -= take;
-        if (sha->bytes % 64 == 0) {
-            compress(sha->state, sha->block);
-        }
-    }
+    spy__sha_add(&sha256->sha, compress, bytes, n);
 }
 
-void spy__sha256_end(struct spy__sha256 *sha, unsigned char ret[SPY__SHA256_BYTES])
+void spy__sha256_end(struct spy__sha256 *sha256, unsigned char ret[SPY__SHA256_BYTES])
 {
-    static const unsigned char padding[64] = { 0x80 };
-    unsigned char length[8];
-    uint64_t bits = sha->bytes * 8;
-    for (int i = 7; i >= 0; i--, bits >>= 8) {
-        length[i] = (unsigned char)bits;
-    }
-    size_t filled = sha->bytes % 64;
-    spy__sha256_add(sha, padding, filled < 56 ? 56 - filled : 120 - filled);
-    spy__sha256_add(sha, length, sizeof(length));
-    for (size_t i = 0; i < SPY__SHA256_BYTES; i++) {
-        ret[i] = (unsigned char)(sha->state[i / 4] >> (24 - 8 * (i % 4)));
-    }
+    spy__sha_end(&sha256->sha, compress, ret, SPY__SHA256_BYTES);
 }
 
 void spy__hmac_key_init(struct spy__hmac_key *key, const void *bytes, size_t n)

@@ -6,17 +6,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/sha.h"
+
 #define SPY__SHA256_BYTES 32
 
 struct spy__sha256 {
-    uint32_t state[8];
-    uint64_t bytes;          // taken in so far
-    unsigned char block[64]; // bytes % 64 of them are filled
+    struct spy__sha sha;
 };
 
-void spy__sha256_init(struct spy__sha256 *sha);
-void spy__sha256_add(struct spy__sha256 *sha, const void *bytes, size_t n);
-void spy__sha256_end(struct spy__sha256 *sha, unsigned char ret[SPY__SHA256_BYTES]);
+void spy__sha256_init(struct spy__sha256 *sha256);
+void spy__sha256_add(struct spy__sha256 *sha256, const void *bytes, size_t n);
+void spy__sha256_end(struct spy__sha256 *sha256, unsigned char ret[SPY__SHA256_BYTES]);
 
 // A key as HMAC uses it: the state of SHA-256 behind its two pads, worked out once.
 struct spy__hmac_key {
