@@ -153,19 +153,6 @@ static enum spy__clickhouse_class class_of(unsigned code, long status)
 
 // ---- reading an answer
 
-// The value of a header, or NULL. Names are compared whatever their case.
-static const char *header_of(const struct spy__answer *answer, const char *name)
-{
-    size_t n = strlen(name);
-    for (size_t i = 0; i < answer->header_count; i++) {
-        const char *line = answer->headers[i];
-        if (strncasecmp(line, name, n) == 0 && line[n] == ':') {
-            return line + n + 1 + strspn(line + n + 1, " \t");
-        }
-    }
-    return NULL;
-}
-
 static bool is_clickhouse(const struct spy__answer *answer)
 {
     static const char prefix[] = "X-ClickHouse-";
@@ -223,7 +210,7 @@ static const char *skip_line_ends(const char *at, const char *end)
 static const char *marked(const struct spy__answer *answer)
 {
     static const char marker[] = "__exception__";
-    const char *tag = header_of(answer, "X-ClickHouse-Exception-Tag");
+    const char *tag = spy__answer_header(answer, "X-ClickHouse-Exception-Tag");
     size_t tag_len = tag ? strcspn(tag, " \t\r\n") : 0;
     const char *at = answer->body_bytes > 0
                          ? memmem(answer->body, answer->body_bytes, marker, sizeof(marker) - 1)
@@ -258,7 +245,7 @@ struct spy__clickhouse_outcome spy__clickhouse_outcome(const struct spy__answer 
     }
     const char *body = answer->body_bytes > 0 ? answer->body : "";
     const char *end = body + answer->body_bytes, *tail = marked(answer), *text = tail ? tail : body;
-    const char *header = header_of(answer, "X-ClickHouse-Exception-Code");
+    const char *header = spy__answer_header(answer, "X-ClickHouse-Exception-Code");
     unsigned in_header = header ? number_at(header, header + strlen(header)) : 0;
     unsigned in_body = code_in(text, (size_t)(end - text), &text);
     unsigned code = in_header ? in_header : in_body;
@@ -282,7 +269,7 @@ struct spy__clickhouse_outcome spy__clickhouse_outcome(const struct spy__answer 
 // be wrong.
 static unsigned retry_after_ms(const struct spy__answer *answer)
 {
-    const char *value = header_of(answer, "Retry-After");
+    const char *value = spy__answer_header(answer, "Retry-After");
     unsigned s = value ? number_at(value, value + strlen(value)) : 0;
     return (s < RETRY_AFTER_S_MAX ? s : RETRY_AFTER_S_MAX) * 1000;
 }

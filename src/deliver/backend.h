@@ -59,6 +59,10 @@ struct spy__answer {
     const char *error; // where status is 0: what happened, in words
 };
 
+// The value of a header, without blanks before it; NULL for none. Names are compared whatever their
+// case.
+const char *spy__answer_header(const struct spy__answer *answer, const char *name);
+
 enum spy__verdict_kind {
     SPY__SENT,
     SPY__RETRY, // the same again, later

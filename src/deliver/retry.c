@@ -2,7 +2,6 @@
 
 #include <stddef.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #define NS_PER_MS 1000000u
@@ -41,19 +40,6 @@ bool spy__retry_is_open(const struct spy__retry *retry)
 }
 
 // ---- Retry-After
-
-// The value of a header, without blanks before it; NULL for none.
-static const char *find(const struct spy__answer *answer, const char *name)
-{
-    size_t n = strlen(name);
-    for (size_t i = 0; i < answer->header_count; i++) {
-        const char *line = answer->headers[i];
-        if (strncasecmp(line, name, n) == 0 && line[n] == ':') {
-            return line + n + 1 + strspn(line + n + 1, " \t");
-        }
-    }
-    return NULL;
-}
 
 // n digits, or -1.
 static int digits(const char *s, int n)
@@ -99,7 +85,8 @@ static time_t parse_date(const char *s)
 
 unsigned spy__retry_asked_ms(const struct spy__answer *answer)
 {
-    const char *value = find(answer, "Retry-After"), *date = find(answer, "Date");
+    const char *value = spy__answer_header(answer, "Retry-After"),
+               *date = spy__answer_header(answer, "Date");
     const unsigned s_max = SPY__RETRY_ASKED_MS_MAX / 1000;
     size_t n = value ? strspn(value, "0123456789") : 0;
     if (n > 0) {
