@@ -12,6 +12,7 @@
 #include "signals/context.h"
 #include "signals/event_types.h"
 #include "signals/push.h"
+#include "signals/put.h"
 #include "spyglass/metrics.h"
 
 // How many undeclared types, and fields of types, are counted by name.
@@ -194,28 +195,16 @@ void spy__event(const struct spy_uuid *given, const char *type, const struct spy
     struct spy__wire_head head = { .kind = SPY__KIND_EVENT,
                                    .level = SPY_LEVEL_INFO,
                                    .flags = SPY__WIRE_EVENT };
-    const struct spy_context *ctx = spy__current.ctx;
     type = type ? type : "";
     if (SPY__UNLIKELY(n > SPY_FIELDS_MAX) || SPY__UNLIKELY(!spy__rings_begin(p, &put, &head))) {
         publish_slowly(id, type, fields, n);
         return;
     }
-    unsigned bad = 0;
     head.span_id = spy__current.span_id;
     spy__wire_put_words(&put, id.hi, id.lo);
-    if (ctx) {
-        head.context_bytes = (uint16_t)ctx->ids_bytes;
-        spy__wire_put_blob(&put, &ctx->ids, ctx->ids_bytes, ctx->ids_sum);
-    }
+    spy__put_ids(&put, &head);
     head.event_bytes = (uint32_t)spy__wire_put_text(&put, type);
-    for (size_t i = 0; i < n; i++) {
-        if (SPY__LIKELY(spy__wire_is_field(&fields[i]))) {
-            spy__wire_put_field(&put, &fields[i]);
-            head.field_count++;
-        } else {
-            bad += fields[i].type != SPY_FIELD_NONE; // that is left out on purpose
-        }
-    }
+    unsigned bad = spy__put_fields(&put, &head, fields, n);
     if (SPY__UNLIKELY(!spy__rings_end(p, &put, &head))) {
         publish_slowly(id, type, fields, n);
     } else if (SPY__UNLIKELY(bad)) {

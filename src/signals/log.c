@@ -11,6 +11,7 @@
 #include "signals/context.h"
 #include "signals/log.h"
 #include "signals/push.h"
+#include "signals/put.h"
 #include "spyglass/metrics.h"
 
 static struct spy_counter overflowed;
@@ -147,16 +148,7 @@ static __attribute__((noinline)) void log_slowly(enum spy_level level, const cha
     spy__push(&record);
 }
 
-// The context's parts, which are in wire form already.
-static inline void put_ids(struct spy__wire_put *put, struct spy__wire_head *head)
-{
-    const struct spy_context *ctx = spy__current.ctx;
-    if (ctx) {
-        head->context_bytes = (uint16_t)ctx->ids_bytes;
-        spy__wire_put_blob(put, &ctx->ids, ctx->ids_bytes, ctx->ids_sum);
-    }
-}
-
+// The context's bound fields, which are in wire form already.
 static inline void put_bound(struct spy__wire_put *put, struct spy__wire_head *head)
 {
     const struct spy__bound *bound = spy__current.bound;
@@ -188,22 +180,14 @@ void spy__log(enum spy_level level, const char *module, const char *event,
         log_slowly(level, module, event, fields, n);
         return;
     }
-    unsigned bad = 0;
     head.span_id = spy__current.span_id;
-    put_ids(&put, &head);
+    spy__put_ids(&put, &head);
     head.event_bytes = (uint32_t)spy__wire_put_text(&put, event);
     if (module) {
         head.module_bytes = (uint32_t)spy__wire_put_text(&put, module);
     }
     put_bound(&put, &head);
-    for (size_t i = 0; i < n; i++) {
-        if (SPY__LIKELY(spy__wire_is_field(&fields[i]))) {
-            spy__wire_put_field(&put, &fields[i]);
-            head.field_count++;
-        } else {
-            bad += fields[i].type != SPY_FIELD_NONE; // that is left out on purpose
-        }
-    }
+    unsigned bad = spy__put_fields(&put, &head, fields, n);
     if (SPY__UNLIKELY(!spy__rings_end(p, &put, &head))) {
         log_slowly(level, module, event, fields, n);
     } else if (SPY__UNLIKELY(bad)) {
