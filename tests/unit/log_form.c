@@ -1,3 +1,4 @@
+// See the header.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
