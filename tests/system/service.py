@@ -161,6 +161,16 @@ class Memegen:
         assert answer.status == 200, answer.status
         return answer.body.decode()
 
+    def settled_metrics(self):
+        """As metrics(), once no worker has a meme in hand: it keeps the meme's timeline after the answer, on a connection of the pool."""
+        end = time.monotonic() + START_TIMEOUT_S
+        while True:
+            text = self.metrics()
+            free = samples(text, "db_pool_available_connections") == samples(text, "db_pool_size")
+            if free and samples(text, "memegen_workers_busy") == {(): 0} or time.monotonic() > end:
+                return text
+            time.sleep(0.02)
+
     def log(self, offset=0):
         """The lines so far, as objects; a last one without its newline is still being written."""
         if not os.path.exists(self.log_path):

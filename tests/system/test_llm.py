@@ -160,9 +160,8 @@ class Working(WithLLM):
 
     def test_a_model_without_a_price(self):
         with memegen(self.standin, OPENAI_MODEL="home-grown") as service_:
-            service_.make(TOPIC)
-            service_.make(TOPIC)
-            text, log = service_.metrics(), service_.log()
+            ids = [service_.make(TOPIC)["correlation_id"] for _ in range(2)]
+            text, log = service_.metrics(), service_.log_of(*ids)
         self.assertGreater(sum(samples(text, "llm_tokens_total").values()), 0)
         self.assertEqual(samples(text, "llm_cost_dollars_total"), {})
         self.assertEqual([line["model"] for line in log if line["event"] == "llm_price_unknown"], ["home-grown"])

@@ -28,7 +28,7 @@ class Load(unittest.TestCase):
             settled = memegen.rss_kib()
             self.storm(memegen, REQUESTS - REQUESTS // 5)
             grown = memegen.rss_kib() - settled
-            text = memegen.metrics()
+            text = memegen.settled_metrics()
 
             self.assertEqual(sum(self.tally.values()), REQUESTS + 1)
             self.assertLessEqual({status for _, _, status in self.tally}, {200, 201, 404})
@@ -107,11 +107,7 @@ class Load(unittest.TestCase):
                 thread.join()
             self.assertEqual(failures, [])
             self.assertLess(min(seen), size)
-            for _ in range(500):  # the hundred memes may still be in the making
-                text = memegen.metrics()
-                if samples(text, "db_pool_available_connections")[()] == size and not samples(text, "memegen_workers_busy")[()]:
-                    break
-                time.sleep(0.02)
+            text = memegen.settled_metrics()
             self.assertEqual(samples(text, "db_pool_available_connections")[()], size)
 
 

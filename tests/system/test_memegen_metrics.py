@@ -80,7 +80,7 @@ class Metrics(unittest.TestCase):
         cls.memegen = Memegen()
         cls.first = cls.memegen.metrics()
         traffic(cls.memegen)
-        cls.after = cls.memegen.metrics()
+        cls.after = cls.memegen.settled_metrics()
 
     @classmethod
     def tearDownClass(cls):

@@ -70,7 +70,7 @@ class FirstSteps(UpTest):
                     if s["metric"]["status"] == "success" and s["metric"]["job"] == "dspy-meme-gen" and s["value"][1] == "1"]
 
         eventually("meme_generation_total in Prometheus", counted)
-        self.assertIn("request_processed", up.text())  # the log follows
+        eventually("the request's line", lambda: "request_processed" in up.text())  # the log follows
         self.assertRegex(screen, "Without a secret, these receivers deliver to a stand-in.*\n.*DevOps Team .*Emergency ")
 
     def test_everything_answers_and_sees_each_other(self):
