@@ -30,8 +30,7 @@ int spy__procfs_read(const char *path, char *ret, size_t cap)
     return err ? err : (int)len;
 }
 
-// The number at *at, after blanks; moves *at behind it.
-static bool read_number(const char **at, uint64_t *ret)
+bool spy__parse_number(const char **at, uint64_t *ret)
 {
     const char *s = *at;
     uint64_t v = 0;
@@ -62,7 +61,7 @@ bool spy__parse_cpu(const char *text, struct spy__cpu_ticks *ret)
     const char *at = text + 4;
     for (int i = 0; i < FIELDS; i++) {
         // The first four are in every kernel.
-        if (!read_number(&at, &ticks[i]) && i <= IDLE) {
+        if (!spy__parse_number(&at, &ticks[i]) && i <= IDLE) {
             return false;
         }
         total += ticks[i];
@@ -83,15 +82,14 @@ double spy__cpu_percent(const struct spy__cpu_ticks *before, const struct spy__c
     return busy >= total ? 100 : busy / total * 100;
 }
 
-// The number of the line that begins with name.
-static bool find_line(const char *text, const char *name, uint64_t *ret)
+bool spy__parse_named(const char *text, const char *name, uint64_t *ret)
 {
     size_t n = strlen(name);
     for (const char *line = text; line; line = strchr(line, '\n')) {
         line += *line == '\n';
         if (strncmp(line, name, n) == 0) {
             const char *at = line + n;
-            return read_number(&at, ret);
+            return spy__parse_number(&at, ret);
         }
     }
     return false;
@@ -100,8 +98,8 @@ static bool find_line(const char *text, const char *name, uint64_t *ret)
 bool spy__parse_memory_percent(const char *text, double *ret)
 {
     uint64_t total, available;
-    if (!find_line(text, "MemTotal:", &total) || !find_line(text, "MemAvailable:", &available) ||
-        total == 0 || available > total) {
+    if (!spy__parse_named(text, "MemTotal:", &total) ||
+        !spy__parse_named(text, "MemAvailable:", &available) || total == 0 || available > total) {
         return false;
     }
     *ret = (double)(total - available) / (double)total * 100;
@@ -132,8 +130,8 @@ bool spy__parse_process_stat(const char *text, struct spy__process_stat *ret)
         }
         at++;
         const char *number = at;
-        if ((field == NUM_THREADS && !read_number(&number, &stat.threads)) ||
-            (field == START_TIME && !read_number(&number, &stat.start_ticks))) {
+        if ((field == NUM_THREADS && !spy__parse_number(&number, &stat.threads)) ||
+            (field == START_TIME && !spy__parse_number(&number, &stat.start_ticks))) {
             return false;
         }
     }
@@ -145,10 +143,47 @@ bool spy__parse_process_memory(const char *text, uint64_t *ret_virtual, uint64_t
 {
     const char *at = text;
     uint64_t size, resident;
-    if (!read_number(&at, &size) || !read_number(&at, &resident)) {
+    if (!spy__parse_number(&at, &size) || !spy__parse_number(&at, &resident)) {
         return false;
     }
     *ret_virtual = size;
     *ret_resident = resident;
     return true;
+}
+
+bool spy__parse_pressure(const char *text, bool full, uint64_t *ret_us)
+{
+    const char *line = full ? strstr(text, "full ") : text;
+    if (!line || strncmp(line, full ? "full " : "some ", 5) != 0) {
+        return false;
+    }
+    const char *end = strchr(line, '\n');
+    const char *at = strstr(line, " total=");
+    if (!at || (end && at > end)) {
+        return false;
+    }
+    at += strlen(" total=");
+    return spy__parse_number(&at, ret_us);
+}
+
+bool spy__parse_netstat(const char *text, const char *table, const char *column, uint64_t *ret)
+{
+    const char *names = strstr(text, table);
+    const char *end = names ? strchr(names, '\n') : NULL;
+    size_t table_bytes = strlen(table), column_bytes = strlen(column);
+    if (!end || strncmp(end + 1, table, table_bytes) != 0) {
+        return false;
+    }
+    const char *value = end + 1 + table_bytes;
+    for (const char *at = names + table_bytes; at < end;) {
+        at += *at == ' ';
+        size_t n = strcspn(at, " \n");
+        value += *value == ' ';
+        if (n == column_bytes && memcmp(at, column, n) == 0) {
+            return spy__parse_number(&value, ret);
+        }
+        value += strcspn(value, " \n");
+        at += n;
+    }
+    return false;
 }

@@ -27,6 +27,16 @@ bool spy__parse_memory_percent(const char *text, double *ret);
 // have it.
 double spy__disk_percent(uint64_t blocks, uint64_t free, uint64_t available);
 
+// The number at *at, after blanks; moves *at behind it. False: there is none, or it has no room.
+bool spy__parse_number(const char **at, uint64_t *ret);
+// The number of the line that begins with `name`, its separator included ("oom_kill ").
+bool spy__parse_named(const char *text, const char *name, uint64_t *ret);
+// /proc/pressure/* and a group's *.pressure: the microseconds after "total=" of its line "some" or
+// "full".
+bool spy__parse_pressure(const char *text, bool full, uint64_t *ret_us);
+// /proc/self/net/netstat: the number of `column` in the two lines of `table` ("IpExt:").
+bool spy__parse_netstat(const char *text, const char *table, const char *column, uint64_t *ret);
+
 // /proc/self/stat
 struct spy__process_stat {
     uint64_t threads;

@@ -11,14 +11,27 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "metrics/system.h"
+
 #define FIRST_PERIOD_MS 100
 #define SETTLE_MS_MAX 20000 // of a machine that has much else to do
 
 static const char *const names[SPY__RESOURCES] = { "cpu", "memory", "disk" };
 
-int spy__resource_sampler_init(struct spy__resource_sampler *s, const char *proc, const char *disk)
+static const struct {
+    const char *name, *help;
+} files[SPY__FILESYSTEM_VALUES] = {
+    [SPY__FILESYSTEM_SIZE] = { "filesystem_size_bytes", "Size of the file system" },
+    [SPY__FILESYSTEM_FREE] = { "filesystem_free_bytes", "Free bytes, those kept for root too" },
+    [SPY__FILESYSTEM_AVAILABLE] = { "filesystem_avail_bytes",
+                                    "Bytes that an ordinary user may still use" },
+    [SPY__FILESYSTEM_INODES] = { "filesystem_files", "File nodes that the file system may hold" },
+    [SPY__FILESYSTEM_INODES_FREE] = { "filesystem_files_free", "File nodes that are free" },
+};
+
+static int register_usage(struct spy__resource_sampler *s)
 {
-    *s = (struct spy__resource_sampler){ .proc = proc, .disk = disk };
     int r = spy_gauge_register(&s->usage,
                                &(struct spy_metric){ .name = "resource_usage",
                                                      .help = "System resource usage",
@@ -36,6 +49,20 @@ int spy__resource_sampler_init(struct spy__resource_sampler *s, const char *proc
     return r;
 }
 
+int spy__resource_sampler_init(struct spy__resource_sampler *s, const char *proc, const char *root,
+                               const char *disk)
+{
+    *s = (struct spy__resource_sampler){ .proc = proc, .disk = disk };
+    spy__cgroup_find(&s->cgroup, proc, root);
+    int r = register_usage(s);
+    for (int i = 0; r == 0 && i < SPY__FILESYSTEM_VALUES; i++) {
+        r = spy_gauge_register(&s->files[i], &(struct spy_metric){ .name = files[i].name,
+                                                                   .help = files[i].help,
+                                                                   .labels = SPY_LABELS("path") });
+    }
+    return r;
+}
+
 static bool read_proc(const struct spy__resource_sampler *s, const char *file, char *ret,
                       size_t cap)
 {
@@ -46,7 +73,7 @@ static bool read_proc(const struct spy__resource_sampler *s, const char *file, c
 
 // Each writes the percentage, and *ret_known false where there is none yet; returns false where it
 // cannot be read.
-static bool sample_cpu(struct spy__resource_sampler *s, double *ret, bool *ret_known)
+static bool sample_machine_cpu(struct spy__resource_sampler *s, double *ret, bool *ret_known)
 {
     char text[512]; // its first line is enough
     struct spy__cpu_ticks now;
@@ -62,11 +89,45 @@ static bool sample_cpu(struct spy__resource_sampler *s, double *ret, bool *ret_k
     return true;
 }
 
+// A group with a quota: how much of that it has used.
+static bool sample_cpu(struct spy__resource_sampler *s, double *ret, bool *ret_known)
+{
+    double cpus;
+    uint64_t ns;
+    if (!spy__cgroup_cpus(&s->cgroup, &cpus)) {
+        s->have_group_ns = false;
+        return sample_machine_cpu(s, ret, ret_known);
+    }
+    if (!spy__cgroup_cpu_ns(&s->cgroup, &ns)) {
+        return false;
+    }
+    uint64_t now = spy__monotonic_ns();
+    *ret_known = s->have_group_ns && now > s->group_at_ns;
+    if (*ret_known) {
+        double used = ns > s->group_ns ? (double)(ns - s->group_ns) : 0;
+        double percent = used / ((double)(now - s->group_at_ns) * cpus) * 100;
+        *ret = percent > 100 ? 100 : percent;
+    }
+    s->group_ns = ns;
+    s->group_at_ns = now;
+    s->have_group_ns = true;
+    return true;
+}
+
 static bool sample_memory(struct spy__resource_sampler *s, double *ret, bool *ret_known)
 {
     char text[4096];
+    uint64_t limit, used, kib;
     *ret_known = true;
-    return read_proc(s, "meminfo", text, sizeof(text)) && spy__parse_memory_percent(text, ret);
+    if (!read_proc(s, "meminfo", text, sizeof(text))) {
+        return false;
+    }
+    if (spy__cgroup_memory(&s->cgroup, &limit, &used) &&
+        spy__parse_named(text, "MemTotal:", &kib) && limit / 1024 < kib) {
+        *ret = used < limit ? (double)used / (double)limit * 100 : 100;
+        return true;
+    }
+    return spy__parse_memory_percent(text, ret);
 }
 
 static bool sample_disk(struct spy__resource_sampler *s, double *ret, bool *ret_known)
@@ -77,6 +138,17 @@ static bool sample_disk(struct spy__resource_sampler *s, double *ret, bool *ret_
         return false;
     }
     *ret = spy__disk_percent(disk.f_blocks, disk.f_bfree, disk.f_bavail);
+    const double unit = (double)disk.f_frsize;
+    const double now[SPY__FILESYSTEM_VALUES] = {
+        [SPY__FILESYSTEM_SIZE] = (double)disk.f_blocks * unit,
+        [SPY__FILESYSTEM_FREE] = (double)disk.f_bfree * unit,
+        [SPY__FILESYSTEM_AVAILABLE] = (double)disk.f_bavail * unit,
+        [SPY__FILESYSTEM_INODES] = (double)disk.f_files,
+        [SPY__FILESYSTEM_INODES_FREE] = (double)disk.f_ffree,
+    };
+    for (int i = 0; i < SPY__FILESYSTEM_VALUES; i++) {
+        spy_gauge_set(spy_gauge_with(s->files[i], s->disk), now[i]);
+    }
     return true;
 }
 
@@ -195,7 +267,8 @@ int spy__resource_start(unsigned period_s, const char *disk)
     running.period_s = period_s;
     running.stop = running.settled = false;
     pthread_mutex_init(&running.mu, NULL);
-    int r = spy__resource_sampler_init(&running.sampler, "/proc", running.disk);
+    int r = spy__resource_sampler_init(&running.sampler, "/proc", "", running.disk);
+    r = r ? r : spy__system_register("/proc", "");
     r = r ? r : init_changed();
     if (r != 0) {
         return r;

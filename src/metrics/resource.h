@@ -1,5 +1,6 @@
-// resource_usage{resource_type}: percent of the machine's processors, memory and disk that are in
-// use.
+// resource_usage{resource_type}: percent of processors, memory and disk that are in use: of what
+// the process's control group may have, where that limits it, else of the machine. Beside it
+// filesystem_*{path}, of the disk.
 //
 // The first two samples are 100 ms apart, so that all three values are there soon; then one each
 // period. A value that cannot be read is counted in spyglass_resource_errors_total{resource_type}
@@ -9,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "metrics/cgroup.h"
 #include "metrics/procfs.h"
 #include "spyglass/metrics.h"
 
@@ -19,17 +21,32 @@ enum spy__resource {
     SPY__RESOURCES,
 };
 
+enum spy__filesystem_value {
+    SPY__FILESYSTEM_SIZE,
+    SPY__FILESYSTEM_FREE,
+    SPY__FILESYSTEM_AVAILABLE,
+    SPY__FILESYSTEM_INODES,
+    SPY__FILESYSTEM_INODES_FREE,
+    SPY__FILESYSTEM_VALUES,
+};
+
 // Samples, without a thread. Not for two threads at a time.
 struct spy__resource_sampler {
     const char *proc; // a directory like /proc; borrowed
     const char *disk; // a path on the file system that is looked at; borrowed
     struct spy_gauge usage;
     struct spy_counter errors;
+    struct spy_gauge files[SPY__FILESYSTEM_VALUES];
+    struct spy__cgroup cgroup;
     bool have_ticks;
     struct spy__cpu_ticks ticks; // of the last sample
+    bool have_group_ns;
+    uint64_t group_ns, group_at_ns; // the control group's CPU time in the last sample, and when
 };
-// Registers the metrics. Returns 0 or as spy_gauge_register().
-int spy__resource_sampler_init(struct spy__resource_sampler *s, const char *proc, const char *disk);
+// Registers the metrics. `root` goes before the paths of control groups: "" but in tests. Returns 0
+// or as spy_gauge_register().
+int spy__resource_sampler_init(struct spy__resource_sampler *s, const char *proc, const char *root,
+                               const char *disk);
 // Takes one sample. The processors' value is there from the second one on.
 void spy__resource_sample(struct spy__resource_sampler *s);
 

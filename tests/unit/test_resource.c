@@ -18,10 +18,23 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "metrics/process.h"
 #include "metrics/procfs.h"
 #include "metrics/resource.h"
 #include "scrape.h"
+#include "tsan.h"
+
+#if UNDER_TSAN || defined(__SANITIZE_ADDRESS__)
+#define UNDER_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNDER_SANITIZER 1
+#endif
+#endif
+#ifndef UNDER_SANITIZER
+#define UNDER_SANITIZER 0
+#endif
 
 static void cpu_ticks(void **state)
 {
@@ -146,7 +159,7 @@ static void sampler(void **state)
     assert_non_null(mkdtemp(proc));
     write_file("stat", "cpu  100 0 0 900 0 0 0 0 0 0\n");
     write_file("meminfo", "MemTotal: 1000 kB\nMemAvailable: 750 kB\n");
-    assert_int_equal(spy__resource_sampler_init(&s, proc, proc), 0);
+    assert_int_equal(spy__resource_sampler_init(&s, proc, "", proc), 0);
     assert_true(errors("cpu") == 0 && errors("memory") == 0 && errors("disk") == 0);
     spy__resource_sample(&s);
     assert_true(isnan(usage("cpu"))); // not one sample, not a made-up zero
@@ -219,10 +232,46 @@ static void the_process(void **state)
     assert_true(scrape_value("process_threads") >= 1);
     double now = (double)time(NULL), start = scrape_value("process_start_time_seconds");
     assert_true(start > now - 3600 && start <= now + 1);
+    assert_true(scrape_value("process_virtual_memory_max_bytes") > 0);
+    assert_true(scrape_value("process_minor_page_faults_total") > 0);
+    assert_true(scrape_value("process_major_page_faults_total") >= 0);
+    assert_true(scrape_value("process_involuntary_context_switches_total") >= 0);
     char *text = scrape();
     assert_non_null(strstr(text, "# TYPE process_cpu_seconds_total counter\n"));
     assert_non_null(strstr(text, "# TYPE process_threads gauge\n"));
     free(text);
+}
+
+// Values move by what was done meanwhile. A sanitizer's malloc is not the one that is looked at.
+static void they_move(void **state)
+{
+    enum { BYTES = 4 << 20 };
+    struct spy__fake_clock clock = { .monotonic_ns = spy__monotonic_ns(), .realtime_ns = 1 };
+    (void)state;
+    assert_int_equal(spy__process_register(), 0);
+    spy__clock_fake(&clock);
+    clock.monotonic_ns += 1000000000; // a value is read once a second at most
+    double faults = scrape_value("process_minor_page_faults_total");
+    double switches = scrape_value("process_voluntary_context_switches_total");
+    double heap = scrape_value("process_heap_bytes"), arenas = scrape_value("malloc_arenas");
+    char *block = malloc(BYTES);
+    assert_non_null(block);
+    memset(block, 1, BYTES);
+    assert_int_equal(nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL), 0);
+    clock.monotonic_ns += 1000000000;
+    assert_true(scrape_value("process_minor_page_faults_total") > faults);
+    assert_true(scrape_value("process_voluntary_context_switches_total") > switches);
+#if !UNDER_SANITIZER
+    assert_true(scrape_value("process_heap_bytes") >= heap + BYTES);
+    assert_true(scrape_value("malloc_mmapped_bytes") >= BYTES);
+    assert_true(arenas >= 1);
+    assert_true(scrape_value("malloc_arena_bytes") >= scrape_value("malloc_allocated_bytes"));
+#else
+    (void)heap;
+    (void)arenas;
+#endif
+    free(block);
+    spy__clock_fake(NULL);
 }
 
 // In a child, for it comes before any other registration.
@@ -258,6 +307,7 @@ int main(void)
         cmocka_unit_test(the_thread_of_a_parent),
         cmocka_unit_test(a_metric_that_the_host_has_is_left_to_it),
         cmocka_unit_test(the_process),
+        cmocka_unit_test(they_move),
     };
     return cmocka_run_group_tests_name("resource", tests, NULL, NULL);
 }

@@ -247,7 +247,7 @@ static void test_resource_usage(void **state)
     struct spy__resource_sampler sampler;
     char *text;
     (void)state;
-    assert_int_equal(spy__resource_sampler_init(&sampler, "/proc", "/"), 0);
+    assert_int_equal(spy__resource_sampler_init(&sampler, "/proc", "", "/"), 0);
     spy__resource_sample(&sampler);
     text = scrape();
     assert_line(text, "# HELP resource_usage System resource usage");
