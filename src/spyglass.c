@@ -34,6 +34,7 @@
 #include "serve/admin.h"
 #endif
 #include "settings.h"
+#include "signals/error.h"
 #include "signals/event.h"
 #include "signals/log.h"
 #include "signals/log_level.h"
@@ -234,7 +235,9 @@ static int start_pump(const struct spy__settings *s)
     };
     int why, err = spy__pump_start(&options, &why);
     all.state_dir_why = all.state_dir_why ? all.state_dir_why : why;
-    spy__spans_want(err == 0 && s->admin); // whoever keeps them, see start_keep()
+    bool kept = err == 0 && s->admin; // whoever keeps them, see start_keep()
+    spy__spans_want(kept);
+    spy__errors_want(kept);
     return err ? refuse_log(s, err) : 0;
 }
 
@@ -311,6 +314,7 @@ static int stop_all(unsigned timeout_ms)
     __atomic_store_n(&is_ready, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&admin_port, 0, __ATOMIC_RELAXED);
     spy__spans_want(false);
+    spy__errors_want(false);
     stop_admin();
     spy__resource_stop();
     int err = spy__pump_stop(left_ms(deadline_ns));

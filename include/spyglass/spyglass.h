@@ -22,6 +22,8 @@
 
 #include "spyglass/context.h"
 
+#include "spyglass/errors.h"
+
 #include "spyglass/span.h"
 
 #include "spyglass/trace.h"

@@ -10,7 +10,7 @@
 #include "encode/log_json.h"
 #include "record/recent/keep.h"
 
-#define KINDS_LOGGED (1u << SPY__KIND_LOG | 1u << SPY__KIND_ERROR)
+#define KINDS_LOGGED (1u << SPY__KIND_LOG)
 #define KINDS_SPAN (1u << SPY__KIND_SPAN)
 
 // ---- the question

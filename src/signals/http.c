@@ -27,8 +27,10 @@
 #include "base/clock.h"
 #include "base/stack.h"
 #include "base/utf8.h"
+#include "base/uuid.h"
 #include "metrics/dropped.h"
 #include "record/pump.h"
+#include "signals/error.h"
 #include "signals/span.h"
 #include "signals/trace.h"
 
@@ -370,6 +372,31 @@ static void write_line(const struct spy_http *http, uint64_t now_ns)
     }
 }
 
+// A handler that failed, or an answer of 5xx that nobody said more about.
+static void publish_error(const struct spy_http *http)
+{
+    struct spy_outcome outcome = outcome_of(http);
+    if (!outcome.error_type || !__atomic_load_n(&spy__errors_wanted, __ATOMIC_RELAXED)) {
+        return;
+    }
+    const struct spy_field fields[] = {
+        spy_str("route", http->route),
+        spy_int("status_code", http->status),
+        spy_double("duration_seconds", seconds_between(http->start_ns, http->answered_ns)),
+    };
+    const struct spy__error error = {
+        .type = outcome.error_type,
+        .message = outcome.message,
+        .module = SPY_MODULE,
+        .mechanism = http->failed ? "spy_http_fail" : SPY__ERROR_UNEXPLAINED,
+        .fields = fields,
+        .field_count = sizeof(fields) / sizeof(fields[0]),
+        .stack = http->traceback,
+        .depth = http->traceback_len,
+    };
+    spy__error_record(spy__uuid_random(), &error);
+}
+
 static void end_operation(struct spy_http *http)
 {
     label_span(http);
@@ -391,6 +418,7 @@ void spy_http_end(struct spy_http *http)
                           0); // 499, as nginx has it: the client closed the request
     }
     join_timeline(http);
+    publish_error(http);
     write_line(http, spy__monotonic_ns());
     end_operation(http);
     spy_histogram_observe(spy_histogram_with(request_bytes, http->method, http->route),

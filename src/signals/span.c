@@ -16,10 +16,12 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/uuid.h"
 #include "metrics/dropped.h"
 #include "metrics/family.h"
 #include "record/record.h"
 #include "signals/context.h"
+#include "signals/error.h"
 #include "signals/span.h"
 #include "signals/trace.h"
 #include "spyglass/log.h"
@@ -329,19 +331,46 @@ static const char *line_key(const char *label)
     return label;
 }
 
-static void write_failure(const struct spy_span *span, struct spy_outcome outcome, double seconds)
+// Which piece of work failed: writes at most LABELS_MAX + 1 fields and returns how many.
+static size_t describe(struct spy_field *fields, const struct spy_span *span)
 {
     const struct spy_operation *operation = span->operation;
-    struct spy_field fields[LABELS_MAX + 4];
     size_t n = 0;
     fields[n++] = spy_str("operation", operation->name);
     for (size_t i = 0; i < LABELS_MAX && operation->labels[i]; i++) {
         fields[n++] = spy_str(line_key(operation->labels[i]), span->values[i]);
     }
+    return n;
+}
+
+static void write_failure(const struct spy_span *span, struct spy_outcome outcome, double seconds)
+{
+    struct spy_field fields[LABELS_MAX + 4];
+    size_t n = describe(fields, span);
     fields[n++] = spy_str("error_type", outcome.error_type);
     fields[n++] = spy_str("error_message", outcome.message);
     fields[n++] = spy_double("duration_seconds", seconds);
     spy__log(SPY_LEVEL_WARN, NULL, "operation_failed", fields, n);
+}
+
+// A failure is an error: told before its line, which is then none of what led to it.
+static __attribute__((noinline)) void publish_error(const struct spy_span *span,
+                                                    struct spy_outcome outcome, uint64_t end_ns)
+{
+    uintptr_t stack[SPY__ERROR_FRAMES_MAX];
+    struct spy_field fields[LABELS_MAX + 2];
+    size_t n = describe(fields, span);
+    fields[n++] = spy_double("duration_seconds", seconds_until(span, end_ns));
+    const struct spy__error error = {
+        .type = outcome.error_type,
+        .message = outcome.message,
+        .mechanism = "spy_end",
+        .fields = fields,
+        .field_count = n,
+        .stack = stack,
+        .depth = spy__stack_capture(stack, SPY__ERROR_FRAMES_MAX, 2), // spy_end() too
+    };
+    spy__error_record(spy__uuid_random(), &error);
 }
 
 static void count_outcome(const struct spy__operation_state *state, const struct spy_span *span,
@@ -402,6 +431,9 @@ void spy_end(struct spy_span *span, struct spy_outcome outcome)
     if (span && span->operation) {
         uint64_t now_ns = spy__monotonic_ns();
         spy__trace_add(span, outcome, now_ns);
+        if (outcome.error_type && __atomic_load_n(&spy__errors_wanted, __ATOMIC_RELAXED)) {
+            publish_error(span, outcome, now_ns);
+        }
         end_span(span, outcome, now_ns, now_ns);
     }
 }
