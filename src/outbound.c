@@ -8,35 +8,18 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include "backends/clickhouse.h"
 #include "deliver/http.h"
 #include "spyglass/log.h"
 
-// A batch of ClickHouse's. A server likes them large; these are made within a tenth of a second at
-// a hundred thousand events a second, and are a second old at most.
-#define CLICKHOUSE_ROWS 20000u
-#define CLICKHOUSE_BYTES (4u << 20)
-#define CLICKHOUSE_AGE_MS 1000u
-
+#define BACKENDS_MAX 2u
 #define NEWS (SPY__JOURNAL_CURSOR + 1)
 
-// What the host's options say, copied: they are the host's again once it has started.
-enum {
-    COPY_STATE_DIR,
-    COPY_SERVICE,
-    COPY_ENVIRONMENT,
-    COPY_CA,
-    COPY_CERT,
-    COPY_KEY,
-    COPIES,
-};
-
 static struct {
-    pid_t pid;            // whose they all are
-    char *copies[COPIES]; // NULL for what is not given
-    struct spy__clickhouse *clickhouse;
-    struct spy__backend backend;
-    const struct spy__backend *backends[1];
+    pid_t pid;       // whose they all are
+    char *state_dir; // copied; NULL for none
+    struct spy__backend made[BACKENDS_MAX];
+    const struct spy__backend *backends[BACKENDS_MAX];
+    size_t count; // of them
     struct spy__http *http;
     struct spy__journal *journal;
 
@@ -99,7 +82,7 @@ static void say_news(enum spy__journal_news what, const char *name, int err)
     }
 }
 
-static bool is_quiet(void)
+bool spy__outbound_is_quiet(void)
 {
     pthread_mutex_lock(&out.mu);
     bool quiet = out.quiet;
@@ -127,7 +110,7 @@ static void say_all_news(void *arg)
 static void say_fails(void *arg, const char *backend, const struct spy__verdict *verdict)
 {
     (void)arg;
-    if (!is_quiet()) {
+    if (!spy__outbound_is_quiet()) {
         spy_warn("delivery_failing", spy_str("backend", backend),
                  spy_str("reason", verdict->reason), spy_str("error", verdict->text));
     }
@@ -136,7 +119,7 @@ static void say_fails(void *arg, const char *backend, const struct spy__verdict 
 static void say_works(void *arg, const char *backend, uint64_t ns)
 {
     (void)arg;
-    if (!is_quiet()) {
+    if (!spy__outbound_is_quiet()) {
         spy_info("delivery_works", spy_str("backend", backend),
                  spy_double("failed_for_s", (double)ns / 1e9));
     }
@@ -147,7 +130,7 @@ static void say_buried(void *arg, const char *backend, const struct spy__verdict
 {
     char text[128];
     (void)arg;
-    if (!is_quiet()) {
+    if (!spy__outbound_is_quiet()) {
         spy_log_error("delivery_dropped", spy_str("backend", backend),
                       spy_str("reason", verdict->reason), spy_str("error", verdict->text),
                       spy_uint("records", records),
@@ -159,7 +142,7 @@ static void say_forgets(void *arg, const char *backend, int err)
 {
     char text[128];
     (void)arg;
-    if (!is_quiet()) {
+    if (!spy__outbound_is_quiet()) {
         spy_warn("delivery_state_unwritable", spy_str("backend", backend),
                  spy_str("error", text_of(err, text)));
     }
@@ -180,7 +163,7 @@ const struct spy__journal_options *spy__outbound_journal(struct spy__journal_opt
                                                          const struct spy__settings *settings,
                                                          const char *state_dir)
 {
-    if (!settings->clickhouse_url) {
+    if (!settings->clickhouse_url && !settings->sentry_dsn) {
         return NULL;
     }
     *ret = (struct spy__journal_options){
@@ -192,69 +175,21 @@ const struct spy__journal_options *spy__outbound_journal(struct spy__journal_opt
     return ret;
 }
 
-static void say_migrated(void *arg, const char *name)
+// The backends that are configured, in the order of the engine's slots.
+static int make_backends(const struct spy__settings *s)
 {
-    (void)arg;
-    if (!is_quiet()) {
-        spy_info("clickhouse_migrated", spy_str("migration", name));
+    int err = 0;
+    out.count = 0;
+    if (s->clickhouse_url) {
+        err = spy__outbound_clickhouse_make(&out.made[out.count++], s);
     }
-}
-
-static void free_copies(void)
-{
-    for (int i = 0; i < COPIES; i++) {
-        free(out.copies[i]);
-        out.copies[i] = NULL;
+    if (err == 0 && s->sentry_dsn) {
+        err = spy__outbound_sentry_make(&out.made[out.count++], s);
     }
-}
-
-static int copy_options(const struct spy__settings *s, const char *state_dir)
-{
-    const char *const from[COPIES] = {
-        [COPY_STATE_DIR] = state_dir,        [COPY_SERVICE] = s->service,
-        [COPY_ENVIRONMENT] = s->environment, [COPY_CA] = s->clickhouse_ca,
-        [COPY_CERT] = s->clickhouse_cert,    [COPY_KEY] = s->clickhouse_key,
-    };
-    for (int i = 0; i < COPIES; i++) {
-        out.copies[i] = from[i] ? strdup(from[i]) : NULL;
-        if (from[i] && !out.copies[i]) {
-            return -ENOMEM;
-        }
+    for (size_t i = 0; i < out.count; i++) {
+        out.backends[i] = &out.made[i];
     }
-    return 0;
-}
-
-static int make_clickhouse(const struct spy__settings *s)
-{
-    const char *why = "no memory";
-    const struct spy__clickhouse_options options = {
-        .url = s->clickhouse_url,
-        .service = out.copies[COPY_SERVICE],
-        .environment = out.copies[COPY_ENVIRONMENT],
-        .no_migrate = s->clickhouse_no_migrate,
-        .applied = say_migrated,
-    };
-    int err = spy__clickhouse_new(&out.clickhouse, &options, &why);
-    if (err != 0) {
-        return spy__settings_refuse(err, "clickhouse_url cannot be used: %s", why);
-    }
-    out.backend = (struct spy__backend){
-        .name = "clickhouse",
-        .base = spy__clickhouse_base(out.clickhouse),
-        .tls = { out.copies[COPY_CA], out.copies[COPY_CERT], out.copies[COPY_KEY] },
-        .self = out.clickhouse,
-        .kinds = 1u << SPY__KIND_EVENT,
-        .rows_max = CLICKHOUSE_ROWS,
-        .bytes_max = CLICKHOUSE_BYTES,
-        .age_ms = CLICKHOUSE_AGE_MS,
-        .prepare = spy__clickhouse_prepare,
-        .prepared = spy__clickhouse_prepared,
-        .encode = spy__clickhouse_encode,
-        .judge = spy__clickhouse_judge,
-        .bury = spy__clickhouse_bury,
-    };
-    out.backends[0] = &out.backend;
-    return 0;
+    return err;
 }
 
 // What the parent's threads hold is not here, nor are they.
@@ -271,15 +206,15 @@ static void watch_forks(void)
 static int open_engine(struct spy__journal *journal)
 {
     struct spy__engine *engine;
-    int err = spy__http_open(&out.http, 1);
+    int err = spy__http_open(&out.http, (unsigned)out.count);
     if (err != 0) {
         return err;
     }
     const struct spy__engine_options options = {
         .journal = journal,
-        .state_dir = out.copies[COPY_STATE_DIR],
+        .state_dir = out.state_dir,
         .backends = out.backends,
-        .count = 1,
+        .count = out.count,
         .transport = spy__http_transport(out.http),
         .hooks = { .count = spy__outbound_count,
                    .dropped = spy__outbound_dropped,
@@ -310,11 +245,11 @@ int spy__outbound_open(const struct spy__settings *settings, const char *state_d
     }
     pthread_once(&once, watch_forks);
     out.pid = getpid();
-    int err = copy_options(settings, state_dir);
-    if (err != 0) {
-        return spy__settings_refuse(err, "there is no memory for delivery");
+    out.state_dir = state_dir ? strdup(state_dir) : NULL;
+    if (state_dir && !out.state_dir) {
+        return spy__settings_refuse(-ENOMEM, "there is no memory for delivery");
     }
-    err = make_clickhouse(settings);
+    int err = make_backends(settings);
     if (err != 0) {
         return err;
     }
@@ -322,7 +257,9 @@ int spy__outbound_open(const struct spy__settings *settings, const char *state_d
     if (err != 0) {
         return spy__settings_refuse(err, "the metrics of delivery cannot be registered");
     }
-    spy__outbound_show(out.backend.name);
+    for (size_t i = 0; i < out.count; i++) {
+        spy__outbound_show(out.made[i].name);
+    }
     err = open_engine(journal);
     errno = -err; // for %m
     return err ? spy__settings_refuse(err, "delivery cannot be started: %m") : 0;
@@ -336,11 +273,6 @@ int spy__outbound_start(void)
     return err ? spy__settings_refuse(err, "the delivery thread cannot be started: %m") : 0;
 }
 
-const char *spy__outbound_clickhouse(void)
-{
-    return out.clickhouse ? spy__clickhouse_base(out.clickhouse) : NULL;
-}
-
 int spy__outbound_stop(unsigned timeout_ms)
 {
     pthread_mutex_lock(&out.mu);
@@ -350,12 +282,14 @@ int spy__outbound_stop(unsigned timeout_ms)
     memset(out.news, 0, sizeof(out.news));
     pthread_mutex_unlock(&out.mu);
     uint64_t lost = spy__engine_stop(engine, timeout_ms);
-    if (out.pid == getpid()) { // a child's copy may be half of something
+    bool child = out.pid != getpid();
+    spy__outbound_clickhouse_free(child);
+    spy__outbound_sentry_free(child);
+    if (!child) { // a child's copy may be half of something
         spy__http_close(out.http);
-        spy__clickhouse_free(out.clickhouse);
-        free_copies();
+        free(out.state_dir);
     }
     out.http = NULL;
-    out.clickhouse = NULL;
+    out.state_dir = NULL;
     return lost > 0 ? -ETIMEDOUT : 0;
 }

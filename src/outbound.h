@@ -8,6 +8,7 @@
 #define OUTBOUND_H
 
 #include "deliver/engine.h"
+#include "record/document.h"
 #include "record/journal/journal.h"
 #include "settings.h"
 
@@ -22,11 +23,34 @@ int spy__outbound_open(const struct spy__settings *settings, const char *state_d
                        struct spy__journal *journal);
 // Starts the engine, once lines can be written. A no-op where none is open. Returns likewise.
 int spy__outbound_start(void);
-// Where events go, without secrets; NULL for nowhere.
-const char *spy__outbound_clickhouse(void);
 // Sends what it can. Returns 0, or -ETIMEDOUT where records were lost (they are counted): those of a
 // journal on a disk are the next start's. A no-op without a start.
 int spy__outbound_stop(unsigned timeout_ms);
+
+// Whether the log is not to be written any more. Threads: any.
+bool spy__outbound_is_quiet(void);
+
+// ---- outbound_clickhouse.c
+
+// Makes the backend, where clickhouse_url is set. Returns as spy__outbound_open().
+int spy__outbound_clickhouse_make(struct spy__backend *ret, const struct spy__settings *settings);
+// Where events go, without secrets; NULL for nowhere.
+const char *spy__outbound_clickhouse(void);
+// In a child after fork() what was made is left as it is.
+void spy__outbound_clickhouse_free(bool child);
+
+// ---- outbound_sentry.c
+
+// Likewise, where sentry_dsn is set.
+int spy__outbound_sentry_make(struct spy__backend *ret, const struct spy__settings *settings);
+void spy__outbound_sentry_free(bool child);
+// Where documents go, without the DSN's key and project; NULL for nowhere.
+const char *spy__outbound_sentry(void);
+// Whether there is somewhere for documents to go.
+bool spy__outbound_sentry_wants(void);
+// Appends a document to the journal: its totals are filled in here. What cannot be taken is counted.
+// A no-op where Sentry is off. Threads: the pump's; or that of the start, before the pump runs.
+void spy__outbound_sentry_give(const struct spy__document *document);
 
 // ---- outbound_metrics.c
 
@@ -36,6 +60,8 @@ int spy__outbound_register(void);
 void spy__outbound_show(const char *backend);
 void spy__outbound_count(void *arg, const char *backend, enum spy__lane_count what, uint64_t n);
 void spy__outbound_dropped(void *arg, const char *backend, const char *reason, uint64_t records);
+// Something bound for a backend was dropped before it waited for it.
+void spy__outbound_refused(const char *backend, const char *reason);
 void spy__outbound_took(void *arg, const char *backend, uint64_t ns);
 void spy__outbound_waits(void *arg, const char *backend, uint64_t queued, uint64_t records,
                          uint64_t bytes, bool failing);

@@ -100,6 +100,12 @@ void spy__outbound_dropped(void *arg, const char *backend, const char *reason, u
     spy_counter_add(spy_counter_with(metrics.dropped, backend, reason), records);
 }
 
+void spy__outbound_refused(const char *backend, const char *reason)
+{
+    spy_counter_add(spy_counter_with(metrics.queued, backend), 1);
+    spy__outbound_dropped(NULL, backend, reason, 1);
+}
+
 void spy__outbound_took(void *arg, const char *backend, uint64_t ns)
 {
     (void)arg;

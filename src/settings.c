@@ -316,8 +316,9 @@ const char *spy__settings_format(const struct spy__settings *settings)
 
 // ---- fields of events that are told by their hash
 
-// The first line of a file that holds a secret. Returns its bytes, or 0 after a refusal.
-static size_t read_secret(char *ret, size_t cap, const char *path)
+// The first line of a file that holds a secret, named by a variable. Returns its bytes, at most
+// cap - 1, or -EINVAL.
+static ssize_t read_secret(char *ret, size_t cap, const char *variable, const char *path)
 {
     FILE *file = fopen(path, "re");
     size_t n = file ? fread(ret, 1, cap, file) : 0;
@@ -328,17 +329,13 @@ static size_t read_secret(char *ret, size_t cap, const char *path)
     }
     if (failed) {
         errno = err; // for %m
-        (void)spy__settings_refuse(-EINVAL, "SPY_HASH_SALT_FILE %.200s cannot be read: %m", path);
-        return 0;
+        return spy__settings_refuse(-EINVAL, "%s %.200s cannot be read: %m", variable, path);
     }
     const char *end = memchr(ret, '\n', n);
     n = end ? (size_t)(end - ret) : n;
-    if (n == 0 || n == cap) {
-        (void)spy__settings_refuse(-EINVAL, "SPY_HASH_SALT_FILE %.200s %s", path,
-                                   n == 0 ? "is empty" : "has too long a first line");
-        return 0;
-    }
-    return n;
+    return n < cap ? (ssize_t)n
+                   : spy__settings_refuse(-EINVAL, "%s %.200s has too long a first line", variable,
+                                          path);
 }
 
 static int make_pseudonyms(struct spy__settings *s, const char *fields, const char *salt, size_t n)
@@ -375,10 +372,30 @@ static int find_pseudonyms(struct spy__settings *s, const struct spy_options *o)
         return spy__settings_refuse(-EINVAL, "event fields are to be hashed, and there is no salt: "
                                              "set SPY_HASH_SALT or SPY_HASH_SALT_FILE");
     }
-    size_t n = read_secret(secret, sizeof(secret), path);
-    int err = n > 0 ? make_pseudonyms(s, fields, secret, n) : -EINVAL;
+    ssize_t n = read_secret(secret, sizeof(secret), "SPY_HASH_SALT_FILE", path);
+    int err = n > 0   ? make_pseudonyms(s, fields, secret, (size_t)n)
+              : n < 0 ? (int)n
+                      : spy__settings_refuse(-EINVAL, "SPY_HASH_SALT_FILE %.200s is empty", path);
     explicit_bzero(secret, sizeof(secret));
     return err;
+}
+
+// ---- Sentry
+
+static int find_sentry(struct spy__settings *s, const struct spy_options *o)
+{
+    const char *path = or_null(getenv("SENTRY_DSN_FILE"));
+    s->sentry_dsn = or_variable(o->sentry_dsn, "SENTRY_DSN");
+    if (s->sentry_dsn || !path) {
+        return 0;
+    }
+    ssize_t n = read_secret(s->dsn, sizeof(s->dsn), "SENTRY_DSN_FILE", path);
+    if (n < 0) {
+        return (int)n;
+    }
+    s->dsn[n] = '\0';
+    s->sentry_dsn = or_null(s->dsn);
+    return 0;
 }
 
 // ---- all of them
@@ -387,8 +404,8 @@ int spy__settings_find(struct spy__settings *s, const struct spy_options *o)
 {
     *s = (struct spy__settings){
         .service = or_null(o->service) ? o->service : program_invocation_short_name,
-        .environment = or_null(o->environment),
-        .release = or_null(o->release),
+        .environment = or_variable(o->environment, "SENTRY_ENVIRONMENT"),
+        .release = or_variable(o->release, "SENTRY_RELEASE"),
         .state_dir = or_null(o->state_dir),
         .admin = or_null(o->admin),
         .admin_token = or_null(o->admin_token),
@@ -415,6 +432,7 @@ int spy__settings_find(struct spy__settings *s, const struct spy_options *o)
     err = err ? err : find_rings(s, o);
     err = err ? err : find_redact(s, o->redact);
     err = err ? err : find_log_repeats(s, o->log_repeats_max);
+    err = err ? err : find_sentry(s, o);
     if (err == 0 && o->resource_period_s > RESOURCE_PERIOD_S_MAX) {
         err = spy__settings_refuse(-EINVAL, "resource_period_s is %u: it must be 1 to %u",
                                    o->resource_period_s, RESOURCE_PERIOD_S_MAX);

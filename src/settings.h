@@ -10,11 +10,15 @@
 #include "signals/log_level.h"
 #include "spyglass/options.h"
 
+#define SPY__SENTRY_DSN_MAX 1024
+
 // Strings are borrowed from the options and the environment. What is owned is there only where
 // spy__settings_find() returned 0.
 struct spy__settings {
     const char *service, *environment, *release, *state_dir, *admin, *admin_token, *resource_disk,
-        *prometheus_url, *clickhouse_url, *clickhouse_ca, *clickhouse_cert, *clickhouse_key;
+        *prometheus_url, *clickhouse_url, *clickhouse_ca, *clickhouse_cert, *clickhouse_key,
+        *sentry_dsn;
+    char dsn[SPY__SENTRY_DSN_MAX]; // where a file said it
     struct spy__sink_options sink;
     enum spy_log_format log_format; // not SPY_LOG_AUTO
     bool colour;

@@ -158,10 +158,10 @@ static const struct spy__journal_options *spy__outbound_journal(struct spy__jour
 static int spy__outbound_open(const struct spy__settings *s, const char *state_dir,
                               struct spy__journal *journal)
 {
+    const char *option = s->clickhouse_url ? "clickhouse_url" : "sentry_dsn";
     (void)state_dir, (void)journal;
-    return s->clickhouse_url
-               ? spy__settings_refuse(-ENOTSUP,
-                                      "clickhouse_url is set, and this build has no delivery")
+    return s->clickhouse_url || s->sentry_dsn
+               ? spy__settings_refuse(-ENOTSUP, "%s is set, and this build has no delivery", option)
                : 0;
 }
 
@@ -177,6 +177,11 @@ static int spy__outbound_stop(unsigned timeout_ms)
 }
 
 static const char *spy__outbound_clickhouse(void)
+{
+    return NULL;
+}
+
+static const char *spy__outbound_sentry(void)
 {
     return NULL;
 }
@@ -342,7 +347,8 @@ static void log_started(const struct spy__settings *s)
         spy_uint("full_wait_ms", s->full_wait_ms),
         spy_uint("resource_period_s", s->resource_period_s),
         spy_str("resource_disk", s->resource_period_s ? s->resource_disk : NULL),
-        spy_str("clickhouse", spy__outbound_clickhouse()));
+        spy_str("clickhouse", spy__outbound_clickhouse()),
+        spy_str("sentry", spy__outbound_sentry()));
 }
 
 static int start_all(const struct spy_options *opts)

@@ -54,8 +54,9 @@ enum spy_level {
  */
 struct spy_options {
     const char *service;     /**< name of the service; default: the program's name */
-    const char *environment; /**< "production", "staging", …; default: left out */
-    const char *release;     /**< version of the service; default: left out */
+    const char *environment; /**< "production", "staging", …; default: SENTRY_ENVIRONMENT, else left
+                                out */
+    const char *release;     /**< version of the service; default: SENTRY_RELEASE, else left out */
     const char *state_dir;   /**< directory for what must outlive the process: log lines that were
                               accepted and not yet written, which the next start writes, marked as
                               recovered. Made 0700 in a parent that exists; guarded by one lock, so
@@ -128,6 +129,10 @@ struct spy_options {
                                       SPY_HASH_FIELDS, else none */
     const char *event_hash_salt;   /**< at least 16 bytes, never printed; default: SPY_HASH_SALT, or
                                     the first line of the file SPY_HASH_SALT_FILE */
+    const char
+        *sentry_dsn; /**< "http[s]://KEY@HOST[:PORT][/PATH]/PROJECT" of the Sentry that errors
+                               and traces go to; never printed; default: SENTRY_DSN, or the first
+                               line of the file SENTRY_DSN_FILE, else none */
 };
 
 /**

@@ -3,8 +3,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "base/utf8.h"
-
 #define STATUS_OK 200
 #define STATUS_TOO_LARGE 413
 #define CODE_MAX 1000000u
@@ -274,31 +272,6 @@ static unsigned retry_after_ms(const struct spy__answer *answer)
     return (s < RETRY_AFTER_S_MAX ? s : RETRY_AFTER_S_MAX) * 1000;
 }
 
-// One line of printable text.
-static void put_text(char out[SPY__REASON_MAX], const char *text, size_t n)
-{
-    size_t len = 0;
-    for (size_t i = 0; i < n && len < SPY__REASON_MAX - 1;) {
-        size_t bytes = spy__utf8_char((const unsigned char *)text + i, n - i);
-        if (bytes > SPY__REASON_MAX - 1 - len) {
-            break;
-        }
-        if (bytes <= 1) {
-            unsigned char c = (unsigned char)text[i];
-            out[len++] = bytes == 1 && c >= ' ' && c < 0x7f ? text[i] : ' ';
-            i++;
-        } else {
-            memcpy(out + len, text + i, bytes);
-            len += bytes;
-            i += bytes;
-        }
-    }
-    while (len > 0 && out[len - 1] == ' ') {
-        len--;
-    }
-    out[len] = '\0';
-}
-
 struct spy__verdict spy__clickhouse_verdict(const struct spy__clickhouse_outcome *outcome,
                                             const struct spy__answer *answer)
 {
@@ -325,6 +298,6 @@ struct spy__verdict spy__clickhouse_verdict(const struct spy__clickhouse_outcome
     if (verdict.kind == SPY__RETRY && asked_ms > 0) {
         verdict.after_ms = asked_ms;
     }
-    put_text(verdict.text, outcome->text, outcome->text_len);
+    spy__verdict_put_text(&verdict, outcome->text, outcome->text_len);
     return verdict;
 }

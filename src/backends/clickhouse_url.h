@@ -6,11 +6,12 @@
 
 #include <stdbool.h>
 
-#define SPY__CLICKHOUSE_BASE_MAX 320
+#include "backends/authority.h"
+
 #define SPY__CLICKHOUSE_NAME_MAX 128
 
 struct spy__clickhouse_url {
-    char base[SPY__CLICKHOUSE_BASE_MAX]; // "http://HOST:PORT", no slash at its end
+    char base[SPY__AUTHORITY_BASE_MAX]; // "http://HOST:PORT", no slash at its end
     char user[SPY__CLICKHOUSE_NAME_MAX + 1];
     char password[SPY__CLICKHOUSE_NAME_MAX + 1];
     char database[SPY__CLICKHOUSE_NAME_MAX + 1]; // "": the user's default

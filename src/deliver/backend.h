@@ -77,6 +77,9 @@ struct spy__verdict {
     char text[SPY__REASON_MAX]; // what the server said, cut; no secrets
 };
 
+// What the server said in n bytes, as one line of printable text.
+void spy__verdict_put_text(struct spy__verdict *verdict, const char *text, size_t n);
+
 // Beside what the system trusts; paths of PEM files, NULL for none.
 struct spy__tls {
     const char *ca;   // these authorities instead of the system's

@@ -25,7 +25,7 @@
 #include "record/journal/journal.h"
 
 // An entry of the journal is at most that long (record/journal/segment.h).
-#define SPY__PARCEL_ENTRY_MAX (128u << 10)
+#define SPY__PARCEL_ENTRY_MAX (2u << 20)
 // Halving 2^32 records leaves so many ends.
 #define SPY__PARCEL_CUTS_MAX 33u
 

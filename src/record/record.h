@@ -26,7 +26,8 @@ enum spy__record_kind {
     SPY__KIND_EVENT,
     SPY__KIND_ERROR,
     SPY__KIND_PROFILE,
-    SPY__KINDS,
+    SPY__KINDS,             // of records
+    SPY__KIND_DOCUMENT = 15 // in the journal alone (record/document.h)
 };
 
 // Why a record, or its line, was lost. The numbers are part of the ring file's form.

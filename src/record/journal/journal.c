@@ -197,7 +197,7 @@ static void set_options(struct spy__journal *journal, const struct spy__journal_
 int spy__journal_open(struct spy__journal **ret, const struct spy__journal_options *options)
 {
     struct spy__journal *journal = calloc(1, sizeof(*journal));
-    char *buffer = malloc(SPY__JOURNAL_BUFFER);
+    char *buffer = malloc(SPY__JOURNAL_ROOM);
     if (!journal || !buffer) {
         free(buffer);
         free(journal);

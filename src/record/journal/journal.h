@@ -31,7 +31,8 @@
 #define SPY__JOURNAL_SEGMENTS_MAX 1024u // starts that come one after the other make small ones
 #define SPY__JOURNAL_READERS_MAX 16u
 #define SPY__JOURNAL_NAME_MAX 32u
-// Entries are collected up to here before they are written.
+// Entries are collected up to here before they are written, and read in pieces of this size; one that
+// is longer goes alone.
 #define SPY__JOURNAL_BUFFER (256u << 10)
 
 struct spy__journal;

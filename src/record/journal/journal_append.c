@@ -185,7 +185,7 @@ static int make_room(struct spy__journal *journal, size_t size)
         if (journal->current) {
             end_segment(journal);
         }
-    } else if (journal->buffered + size > SPY__JOURNAL_BUFFER) {
+    } else if (journal->buffered > 0 && journal->buffered + size > SPY__JOURNAL_BUFFER) {
         write_out(journal);
     }
     if (journal->current) {

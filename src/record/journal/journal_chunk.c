@@ -5,11 +5,12 @@
 
 #include "record/journal/journal_set.h"
 
-// Reads [from, limit) of the file, as far as the chunk holds it.
-static int fill(struct spy__chunk *chunk, uint64_t segment, int fd, uint64_t from, uint64_t limit)
+// Reads [from, limit) of the file, n bytes at most.
+static int fill(struct spy__chunk *chunk, uint64_t segment, int fd, uint64_t from, uint64_t limit,
+                size_t n_max)
 {
     uint64_t left = limit - from;
-    size_t want = left < SPY__JOURNAL_BUFFER ? (size_t)left : SPY__JOURNAL_BUFFER;
+    size_t want = left < n_max ? (size_t)left : n_max;
     chunk->segment = segment;
     chunk->offset = from;
     chunk->n = 0;
@@ -37,9 +38,10 @@ int spy__segment_next(struct spy__chunk *chunk, const struct spy__segment *segme
         return from < limit && spy__segment_find(segment->memory + from, (size_t)(limit - from),
                                                  true, segment->id, from, ret, &go_on);
     }
+    size_t piece = SPY__JOURNAL_BUFFER;
     while (from < limit) {
         if (!holds(chunk, segment->id, from)) {
-            int err = fill(chunk, segment->id, fd, from, limit);
+            int err = fill(chunk, segment->id, fd, from, limit, piece);
             if (err != 0) {
                 chunk->n = 0;
                 return err;
@@ -51,8 +53,9 @@ int spy__segment_next(struct spy__chunk *chunk, const struct spy__segment *segme
                               &go_on)) {
             return 1;
         }
-        // An entry that the chunk holds only the beginning of: the chunk, which is larger than any
-        // entry, must begin with it.
+        // An entry that the chunk holds only the beginning of: the chunk must begin with it, and
+        // where it did, be larger.
+        piece = go_on == chunk->offset ? SPY__JOURNAL_ROOM : SPY__JOURNAL_BUFFER;
         from = go_on;
         if (!last) {
             chunk->n = 0;

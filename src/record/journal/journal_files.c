@@ -196,7 +196,7 @@ static bool cut_tail(const struct spy__journal *journal, const struct spy__segme
         (void)!ftruncate(fd, (off_t)segment->bytes);
         close(fd);
     }
-    return newest && size - segment->bytes <= SPY__JOURNAL_BUFFER;
+    return newest && size - segment->bytes <= SPY__JOURNAL_ROOM;
 }
 
 // Entries that are missing between the segment listed last and this one: cut off there, or set aside.
@@ -233,7 +233,8 @@ static void load_opened(struct spy__journal *journal, struct spy__segment *segme
         return;
     }
     bool whole = read_through(journal, segment, chunk, fd, size) && found == SPY__HEAD_GOOD;
-    bool torn = newest && size <= SPY__SEGMENT_HEAD + SPY__JOURNAL_BUFFER;
+    bool begun = found == SPY__HEAD_GOOD || size <= SPY__SEGMENT_HEAD; // what is written first
+    bool torn = newest && begun && size <= SPY__JOURNAL_ROOM;
     spy__segment_name(name, segment->id, "");
     if (is_empty(segment) && (torn || size <= SPY__SEGMENT_HEAD)) {
         (void)unlinkat(journal->dir_fd, name, 0);
@@ -330,7 +331,7 @@ static int load_cursors(struct spy__journal *journal, DIR *dir)
 
 static int load_segments(struct spy__journal *journal, DIR *dir)
 {
-    struct spy__chunk chunk = { .bytes = malloc(SPY__JOURNAL_BUFFER) };
+    struct spy__chunk chunk = { .bytes = malloc(SPY__JOURNAL_ROOM) };
     uint64_t *ids = NULL;
     size_t n = 0;
     int err = chunk.bytes ? list_ids(dir, "", &ids, &n) : -ENOMEM;

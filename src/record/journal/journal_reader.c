@@ -102,7 +102,7 @@ int spy__journal_reader_open(struct spy__journal_reader **ret, struct spy__journ
     if (!is_name(name)) {
         return -EINVAL;
     }
-    char *chunk = journal->dir_fd >= 0 ? malloc(SPY__JOURNAL_BUFFER) : NULL;
+    char *chunk = journal->dir_fd >= 0 ? malloc(SPY__JOURNAL_ROOM) : NULL;
     if (journal->dir_fd >= 0 && !chunk) {
         return -ENOMEM;
     }

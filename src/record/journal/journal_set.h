@@ -25,9 +25,14 @@ struct spy__segment {
     bool listed;   // freed when it is neither listed nor looked into
 };
 
+// What one entry takes at most, with the head of the segment that it may begin: the buffer of the
+// appender and the chunk of a reader have that much room. (Pages that no entry is long enough for are
+// never touched.)
+#define SPY__JOURNAL_ROOM (SPY__SEGMENT_HEAD + SPY__ENTRY_HEAD + SPY__ENTRY_BYTES_MAX)
+
 // A part of a segment's file, as its one user last read it.
 struct spy__chunk {
-    char *bytes; // SPY__JOURNAL_BUFFER of them
+    char *bytes; // SPY__JOURNAL_ROOM of them
     uint64_t segment, offset;
     size_t n;
 };

@@ -22,8 +22,9 @@
 #define SPY__SEGMENT_VERSION 1u
 #define SPY__SEGMENT_HEAD 32u
 #define SPY__ENTRY_HEAD 24u
-// The longest entry's own bytes: as a record (record/wire.h) may have.
-#define SPY__ENTRY_BYTES_MAX (128u << 10)
+// The longest entry's own bytes: a document (record/document.h) may be that long, a record
+// (record/wire.h) is far shorter.
+#define SPY__ENTRY_BYTES_MAX (2u << 20)
 // Kinds are small numbers, so that a set of them is a word.
 #define SPY__ENTRY_KINDS 16u
 

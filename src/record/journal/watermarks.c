@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "record/document.h"
 #include "record/wire.h"
 
 static uint64_t *find_run(struct spy__watermarks *marks, uint64_t run)
@@ -17,19 +18,25 @@ static uint64_t *find_run(struct spy__watermarks *marks, uint64_t run)
     return marks->runs[i].sequence;
 }
 
-void spy__watermarks_note(struct spy__watermarks *marks, const void *bytes, size_t n)
+static void note(struct spy__watermarks *marks, const struct spy__record_id *id)
 {
-    struct spy__wire_view view;
-    if (spy__wire_read(&view, bytes, n) != 0) {
-        return;
-    }
-    const struct spy__record_id *id = &view.record.id;
     if (id->run == 0 || id->slot >= SPY__WATERMARK_SLOTS) {
         return;
     }
     uint64_t *sequence = find_run(marks, id->run) + id->slot;
     if (id->sequence > *sequence) {
         *sequence = id->sequence;
+    }
+}
+
+void spy__watermarks_note(struct spy__watermarks *marks, const void *bytes, size_t n)
+{
+    struct spy__document document;
+    struct spy__wire_view view;
+    if (spy__wire_read(&view, bytes, n) == 0) {
+        note(marks, &view.record.id);
+    } else if (spy__document_read(&document, bytes, n) == 0) {
+        note(marks, &document.id);
     }
 }
 

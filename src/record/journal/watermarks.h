@@ -27,8 +27,8 @@ struct spy__watermarks {
     } runs[SPY__WATERMARK_RUNS];
 };
 
-// Notes a record that the journal holds: the bytes of an entry, whatever they are. In the journal's
-// order. 8-aligned.
+// Notes a record that the journal holds, or a document that was made of it: the bytes of an entry,
+// whatever they are. In the journal's order. 8-aligned.
 void spy__watermarks_note(struct spy__watermarks *marks, const void *bytes, size_t n);
 
 // Whether the journal holds the record of this id.

@@ -15,7 +15,9 @@ struct scratch {
 static struct {
     // Const between open and close.
     struct spy__journal *journal;
-    struct spy__watermarks *watermarks; // of that, where there is one
+    struct spy__watermarks *watermarks;                    // of that, where there is one
+    void (*found)(void *arg, const void *bytes, size_t n); // of who else asks what it holds
+    void *found_arg;
     struct spy__window *window;
     struct spy__traces *traces; // what it points to is guarded by mu
     void (*decided)(enum spy__trace_outcome outcome);
@@ -56,9 +58,12 @@ static int open_windows(const struct spy__keep_options *options)
     return keep.window && keep.traces ? 0 : -ENOMEM;
 }
 
-static void note_watermark(void *arg, const void *bytes, size_t n)
+static void note_found(void *arg, const void *bytes, size_t n)
 {
     spy__watermarks_note(arg, bytes, n);
+    if (keep.found) {
+        keep.found(keep.found_arg, bytes, n);
+    }
 }
 
 static int open_journal(const struct spy__journal_options *options)
@@ -68,7 +73,9 @@ static int open_journal(const struct spy__journal_options *options)
     if (!keep.watermarks) {
         return -ENOMEM;
     }
-    o.found = note_watermark;
+    keep.found = o.found;
+    keep.found_arg = o.found_arg;
+    o.found = note_found;
     o.found_arg = keep.watermarks;
     return spy__journal_open(&keep.journal, &o);
 }
@@ -111,12 +118,16 @@ void spy__keep_close(void)
     keep.scratch = NULL;
 }
 
-// Whether it is for the journal, and not there yet: its process may have died between writing it
-// there and giving its ring back.
+bool spy__keep_holds(const struct spy__record *record)
+{
+    return keep.journal && record->recovered && spy__watermarks_hold(keep.watermarks, &record->id);
+}
+
+// Whether it is for the journal, and not there yet.
 static bool is_sent(const struct spy__record *record)
 {
     return keep.journal && (spy__journal_wanted(keep.journal) >> record->kind & 1) &&
-           !(record->recovered && spy__watermarks_hold(keep.watermarks, &record->id));
+           !spy__keep_holds(record);
 }
 
 void spy__keep_give(const struct spy__record *record)
@@ -146,6 +157,13 @@ void spy__keep_give(const struct spy__record *record)
         if (!added && keep.span_lost) {
             keep.span_lost();
         }
+    }
+}
+
+void spy__keep_document(const void *bytes, size_t n)
+{
+    if (keep.journal && !keep.child) {
+        spy__journal_append(keep.journal, SPY__KIND_DOCUMENT, bytes, n);
     }
 }
 

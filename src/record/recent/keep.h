@@ -30,6 +30,12 @@ int spy__keep_open(const struct spy__keep_options *options);
 void spy__keep_close(void);
 
 void spy__keep_give(const struct spy__record *record);
+// Whether the journal holds this record, or what was made of it: its process may have died between
+// writing it there and giving its ring back.
+bool spy__keep_holds(const struct spy__record *record);
+// Appends a document (record/document.h) of n bytes to the journal. Threads: as give; or that of the
+// start, before the pump runs.
+void spy__keep_document(const void *bytes, size_t n);
 // Ends a round of the pump: what was given is there for the journal's readers.
 void spy__keep_flush(void);
 
