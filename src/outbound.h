@@ -7,6 +7,7 @@
 #ifndef OUTBOUND_H
 #define OUTBOUND_H
 
+#include "backends/clickhouse_ask.h"
 #include "deliver/engine.h"
 #include "record/document.h"
 #include "record/journal/journal.h"
@@ -36,6 +37,8 @@ bool spy__outbound_is_quiet(void);
 int spy__outbound_clickhouse_make(struct spy__backend *ret, const struct spy__settings *settings);
 // Where events go, without secrets; NULL for nowhere.
 const char *spy__outbound_clickhouse(void);
+// Who asks that server for people, until the stop; NULL where there is none.
+struct spy__clickhouse_asker *spy__outbound_asker(void);
 // In a child after fork() what was made is left as it is.
 void spy__outbound_clickhouse_free(bool child);
 

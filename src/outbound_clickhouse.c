@@ -26,6 +26,7 @@ enum {
 
 static char *copies[COPIES]; // NULL for what is not given
 static struct spy__clickhouse *clickhouse;
+static struct spy__clickhouse_asker *asker;
 
 static void say_migrated(void *arg, const char *name)
 {
@@ -64,14 +65,16 @@ int spy__outbound_clickhouse_make(struct spy__backend *ret, const struct spy__se
         .no_migrate = s->clickhouse_no_migrate,
         .applied = say_migrated,
     };
+    const struct spy__tls tls = { copies[COPY_CA], copies[COPY_CERT], copies[COPY_KEY] };
     int err = spy__clickhouse_new(&clickhouse, &options, &why);
+    err = err ? err : spy__clickhouse_asker_new(&asker, s->clickhouse_url, &tls, &why);
     if (err != 0) {
         return spy__settings_refuse(err, "clickhouse_url cannot be used: %s", why);
     }
     *ret = (struct spy__backend){
         .name = "clickhouse",
         .base = spy__clickhouse_base(clickhouse),
-        .tls = { copies[COPY_CA], copies[COPY_CERT], copies[COPY_KEY] },
+        .tls = tls,
         .self = clickhouse,
         .kinds = 1u << SPY__KIND_EVENT,
         .rows_max = ROWS_MAX,
@@ -91,14 +94,21 @@ const char *spy__outbound_clickhouse(void)
     return clickhouse ? spy__clickhouse_base(clickhouse) : NULL;
 }
 
+struct spy__clickhouse_asker *spy__outbound_asker(void)
+{
+    return asker;
+}
+
 void spy__outbound_clickhouse_free(bool child)
 {
     if (!child) { // whose copy may be half of something
         spy__clickhouse_free(clickhouse);
+        spy__clickhouse_asker_free(asker);
         for (int i = 0; i < COPIES; i++) {
             free(copies[i]);
             copies[i] = NULL;
         }
     }
     clickhouse = NULL;
+    asker = NULL;
 }

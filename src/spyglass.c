@@ -27,6 +27,7 @@
 #include "record/state_dir.h"
 #ifdef SPY_WITH_DELIVER
 #include "backends/clickhouse.h"
+#include "backends/clickhouse_ask.h"
 #include "deliver/http.h"
 #include "outbound.h"
 #endif
@@ -266,6 +267,8 @@ static int start_admin(const struct spy__settings *s)
         .prometheus_url = s->prometheus_url,
 #ifdef SPY_WITH_DELIVER
         .fetch = spy__http_get,
+        .ask = spy__outbound_asker() ? spy__clickhouse_ask : NULL,
+        .asker = spy__outbound_asker(),
 #endif
     };
     int err = spy__admin_start(&all.admin, &options, error);
@@ -457,16 +460,20 @@ void spy_log_reopen(void)
 }
 
 #ifdef SPY_WITH_DELIVER
-int spy_events_migrate(const char *url, void (*applied)(void *arg, const char *name), void *arg,
+int spy_events_migrate(const struct spy_events_server *server,
+                       void (*applied)(void *arg, const char *name), void *arg,
                        char error[SPY_EVENTS_ERROR_MAX])
 {
-    return spy__clickhouse_migrate_now(url, applied, arg, error, SPY_EVENTS_ERROR_MAX);
+    const struct spy__tls tls = { server->ca, server->cert, server->key };
+    return spy__clickhouse_migrate_now(server->url, &tls, applied, arg, error,
+                                       SPY_EVENTS_ERROR_MAX);
 }
 #else
-int spy_events_migrate(const char *url, void (*applied)(void *arg, const char *name), void *arg,
+int spy_events_migrate(const struct spy_events_server *server,
+                       void (*applied)(void *arg, const char *name), void *arg,
                        char error[SPY_EVENTS_ERROR_MAX])
 {
-    (void)url, (void)applied, (void)arg;
+    (void)server, (void)applied, (void)arg;
     (void)snprintf(error, SPY_EVENTS_ERROR_MAX, "this build of Spyglass has no delivery");
     return -ENOTSUP;
 }

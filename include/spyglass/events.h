@@ -57,15 +57,20 @@ SPY_API void spy__event(const struct spy_uuid *id, const char *type, const struc
 /** Longest sentence that spy_events_migrate() says, with its NUL. */
 #define SPY_EVENTS_ERROR_MAX 512
 
+/** A ClickHouse server, or spyglass-events: as the options clickhouse_url, clickhouse_ca,
+ * clickhouse_cert and clickhouse_key of spyglass/options.h; NULL for what is not given. */
+struct spy_events_server {
+    const char *url, *ca, *cert, *key;
+};
+
 /**
  * Brings the schema of a ClickHouse database up to date: applies the migrations of
  * monitoring/clickhouse that it does not have, each noted in its table `spyglass_migrations`, and
- * tells `applied` (may be NULL) of each. url is "http[s]://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE]".
- * Returns 0, -EINVAL (url), -EACCES (the user may not), -EAGAIN (no answer, or an error that may
+ * tells `applied` (may be NULL) of each. No environment variable is looked at. Returns 0, -EINVAL (url), -EACCES (the user may not), -EAGAIN (no answer, or an error that may
  * pass), -ENOTSUP (a build without delivery) or -ENOMEM, with an English sentence in error that has
  * no secrets. Waits for the server, a minute a statement at most. Threads: any.
  */
-SPY_API SPY_CHECK int spy_events_migrate(const char *url,
+SPY_API SPY_CHECK int spy_events_migrate(const struct spy_events_server *server,
                                          void (*applied)(void *arg, const char *name), void *arg,
                                          char error[SPY_EVENTS_ERROR_MAX]);
 

@@ -225,7 +225,8 @@ int command_migrate(const char *url)
     if (!has_url(url)) {
         return EXIT_FAILURE;
     }
-    if (spy_events_migrate(url, print_applied, NULL, error) != 0) {
+    if (spy_events_migrate(&(struct spy_events_server){ .url = url }, print_applied, NULL, error) !=
+        0) {
         fprintf(stderr, "memegen: %s\n", error);
         return EXIT_FAILURE;
     }

@@ -7,6 +7,7 @@
 
 #include "backends/clickhouse_answer.h"
 #include "backends/clickhouse_migrate.h"
+#include "backends/clickhouse_request.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "encode/clickhouse_binary.h"
@@ -74,52 +75,6 @@ size_t spy__clickhouse_missing(const struct spy__clickhouse *ch)
 
 // ---- requests
 
-// Appends "NAME=VALUE" to the path's query; all but the unreserved characters of RFC 3986 is escaped.
-// Names and values are bounded so that the path holds them all.
-static void put_param(struct spy__buf *path, const char *name, const char *value)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    spy__buf_putc(path, path->len == 1 ? '?' : '&');
-    spy__buf_puts(path, name);
-    spy__buf_putc(path, '=');
-    for (const char *s = value; *s; s++) {
-        unsigned char c = (unsigned char)*s;
-        if ((c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || strchr("-._~", c)) {
-            spy__buf_putc(path, (char)c);
-        } else {
-            const char escaped[3] = { '%', hex[c >> 4], hex[c & 15] };
-            spy__buf_put(path, escaped, sizeof(escaped));
-        }
-    }
-}
-
-static void put_header(struct spy__request *request, const char *name, const char *value)
-{
-    (void)snprintf(request->headers[request->header_count++], SPY__REQUEST_HEADER_BYTES_MAX,
-                   "%s: %s", name, value);
-}
-
-// What every request has; *path is left open for more.
-static void begin_request(const struct spy__clickhouse *ch, struct spy__request *request,
-                          struct spy__buf *path)
-{
-    request->header_count = 0;
-    request->encoding = SPY__ENCODING_NONE;
-    request->timeout_ms = TIMEOUT_MS;
-    if (ch->url.user[0]) {
-        put_header(request, "X-ClickHouse-User", ch->url.user);
-    }
-    if (ch->url.password[0]) {
-        put_header(request, "X-ClickHouse-Key", ch->url.password);
-    }
-    spy__buf_init_fixed(path, request->path, sizeof(request->path));
-    spy__buf_putc(path, '/');
-    if (ch->url.database[0]) {
-        put_param(path, "database", ch->url.database);
-    }
-    put_param(path, "wait_end_of_query", "1");
-}
-
 int spy__clickhouse_prepare(void *self, struct spy__request *ret, struct spy__buf *body)
 {
     const struct spy__clickhouse *ch = self;
@@ -127,7 +82,7 @@ int spy__clickhouse_prepare(void *self, struct spy__request *ret, struct spy__bu
     if (ch->migrate.step == SPY__MIGRATE_DONE) {
         return 0;
     }
-    begin_request(ch, ret, &path);
+    spy__clickhouse_request_begin(ret, &path, &ch->url, TIMEOUT_MS);
     spy__buf_putc(&path, '\0');
     spy__buf_reset(body);
     (void)spy__migrate_next(&ch->migrate, body);
@@ -144,17 +99,20 @@ struct spy__verdict spy__clickhouse_prepared(void *self, const struct spy__answe
 static void put_settings(const struct spy__clickhouse *ch, struct spy__buf *path, const char *token)
 {
     if (ch->migrate.version >= VERSION_ASYNC_INSERT) {
-        put_param(path, "async_insert", "0"); // its default has moved to and fro
+        spy__clickhouse_request_param(path, "async_insert",
+                                      "0"); // its default has moved to and fro
     }
     if (ch->migrate.version >= VERSION_TOKEN) {
-        put_param(path, "insert_deduplication_token", token);
-        put_param(path, "deduplicate_blocks_in_dependent_materialized_views", "1");
+        spy__clickhouse_request_param(path, "insert_deduplication_token", token);
+        spy__clickhouse_request_param(path, "deduplicate_blocks_in_dependent_materialized_views",
+                                      "1");
     }
     if (ch->migrate.old) {
-        put_param(path, "input_format_skip_unknown_fields", "1");
+        spy__clickhouse_request_param(path, "input_format_skip_unknown_fields", "1");
     } else {
-        put_param(path, "input_format_binary_read_json_as_string", "1");
-        put_param(path, "type_json_skip_duplicated_paths", "1"); // a.b, beside an object a
+        spy__clickhouse_request_param(path, "input_format_binary_read_json_as_string", "1");
+        spy__clickhouse_request_param(path, "type_json_skip_duplicated_paths",
+                                      "1"); // a.b, beside an object a
     }
 }
 
@@ -170,11 +128,12 @@ static void insert_request(const struct spy__clickhouse *ch, struct spy__request
                            const char *token)
 {
     struct spy__buf path;
-    begin_request(ch, ret, &path);
-    put_param(&path, "query",
-              ch->migrate.old
-                  ? "INSERT INTO " TABLE " (" SPY__CLICKHOUSE_COLUMNS_OLD ") FORMAT JSONEachRow"
-                  : "INSERT INTO " TABLE " (" SPY__CLICKHOUSE_COLUMNS ") FORMAT RowBinary");
+    spy__clickhouse_request_begin(ret, &path, &ch->url, TIMEOUT_MS);
+    spy__clickhouse_request_param(
+        &path, "query",
+        ch->migrate.old ? "INSERT INTO " TABLE " (" SPY__CLICKHOUSE_COLUMNS_OLD
+                          ") FORMAT JSONEachRow"
+                        : "INSERT INTO " TABLE " (" SPY__CLICKHOUSE_COLUMNS ") FORMAT RowBinary");
     put_settings(ch, &path, token);
     spy__buf_putc(&path, '\0');
     ret->encoding = encoding_of(ch);

@@ -54,7 +54,8 @@ int spy__clickhouse_bury(void *self, const struct spy__delivery *delivery,
 size_t spy__clickhouse_missing(const struct spy__clickhouse *ch);
 
 // spy_events_migrate() of spyglass/events.h, over deliver/http.h; waits for the server.
-int spy__clickhouse_migrate_now(const char *url, void (*applied)(void *arg, const char *name),
-                                void *arg, char *error, size_t error_bytes);
+int spy__clickhouse_migrate_now(const char *url, const struct spy__tls *tls,
+                                void (*applied)(void *arg, const char *name), void *arg,
+                                char *error, size_t error_bytes);
 
 #endif

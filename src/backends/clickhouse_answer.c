@@ -151,7 +151,7 @@ static enum spy__clickhouse_class class_of(unsigned code, long status)
 
 // ---- reading an answer
 
-static bool is_clickhouse(const struct spy__answer *answer)
+bool spy__clickhouse_said(const struct spy__answer *answer)
 {
     static const char prefix[] = "X-ClickHouse-";
     for (size_t i = 0; i < answer->header_count; i++) {
@@ -252,7 +252,7 @@ struct spy__clickhouse_outcome spy__clickhouse_outcome(const struct spy__answer 
         long status = answer->status == STATUS_OK ? 0 : answer->status;
         return outcome_at(class_of(code, status), code, text, end);
     }
-    if (!is_clickhouse(answer)) {
+    if (!spy__clickhouse_said(answer)) {
         return trouble("the answer does not come from ClickHouse");
     }
     if (!reads && answer->body_bytes > 0) {

@@ -45,6 +45,9 @@ struct spy__clickhouse_outcome {
 struct spy__clickhouse_outcome spy__clickhouse_outcome(const struct spy__answer *answer,
                                                        bool reads);
 
+// Whether the answer has a header that ClickHouse alone sends.
+bool spy__clickhouse_said(const struct spy__answer *answer);
+
 // An outcome as a verdict; the answer gives its Retry-After.
 struct spy__verdict spy__clickhouse_verdict(const struct spy__clickhouse_outcome *outcome,
                                             const struct spy__answer *answer);

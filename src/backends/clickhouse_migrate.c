@@ -52,7 +52,7 @@ bool spy__migrate_next(const struct spy__migrate *m, struct spy__buf *statement)
     const struct spy__migration *migration = &spy__migrations[m->at];
     switch (m->step) {
     case SPY__MIGRATE_VERSION:
-        spy__buf_puts(statement, "SELECT version() FORMAT TabSeparated");
+        spy__buf_puts(statement, SPY__CLICKHOUSE_ASK_VERSION);
         return true;
     case SPY__MIGRATE_LIST:
         spy__buf_puts(statement, "SELECT DISTINCT schema, version FROM spyglass_migrations "
@@ -82,8 +82,8 @@ bool spy__migrate_next(const struct spy__migrate *m, struct spy__buf *statement)
 
 // ---- answers
 
-// "26.7.2.1": its first two numbers; 0 where it is something else.
-static unsigned version_of(const struct spy__answer *answer)
+// Of "26.7.2.1" its first two numbers.
+unsigned spy__clickhouse_version(const struct spy__answer *answer)
 {
     char text[32] = "", *end, *second_end;
     size_t n = answer->body_bytes < sizeof(text) - 1 ? answer->body_bytes : sizeof(text) - 1;
@@ -176,7 +176,7 @@ struct spy__verdict spy__migrate_answered(struct spy__migrate *m, const struct s
     }
     switch (m->step) {
     case SPY__MIGRATE_VERSION:
-        m->version = version_of(answer);
+        m->version = spy__clickhouse_version(answer);
         if (m->version == 0) {
             return unknown_version();
         }

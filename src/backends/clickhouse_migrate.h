@@ -16,6 +16,8 @@
 #include "backends/clickhouse_answer.h"
 #include "base/buf.h"
 
+#define SPY__CLICKHOUSE_ASK_VERSION "SELECT version() FORMAT TabSeparated"
+
 enum spy__migrate_step {
     SPY__MIGRATE_VERSION, // ask for it
     SPY__MIGRATE_LIST,    // ask what is applied
@@ -46,6 +48,10 @@ bool spy__migrate_next(const struct spy__migrate *m, struct spy__buf *statement)
 
 // Takes the answer to it, and goes on to the next step. Returns SENT, or RETRY: the same step again.
 struct spy__verdict spy__migrate_answered(struct spy__migrate *m, const struct spy__answer *answer);
+
+// What an answer to "SELECT version() FORMAT TabSeparated" says: 1000 × major + minor, or 0 where it
+// is no version.
+unsigned spy__clickhouse_version(const struct spy__answer *answer);
 
 // How many migrations of the schema are missing.
 size_t spy__migrate_missing(const struct spy__migrate *m);

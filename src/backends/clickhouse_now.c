@@ -21,14 +21,15 @@ static int refuse(int err, char *error, size_t n, const char *format, ...)
     return err;
 }
 
-static int run(struct spy__clickhouse *ch, struct spy__http_reply *reply, struct spy__buf *body,
-               char *error, size_t n)
+static int run(struct spy__clickhouse *ch, const struct spy__tls *tls,
+               struct spy__http_reply *reply, struct spy__buf *body, char *error, size_t n)
 {
+    const struct spy__http_server server = { spy__clickhouse_base(ch), *tls };
     struct spy__request request;
     int more;
     while ((more = spy__clickhouse_prepare(ch, &request, body)) > 0) {
         struct spy__answer answer;
-        spy__http_post(&answer, reply, spy__clickhouse_base(ch), &request, body, NULL);
+        spy__http_post(&answer, reply, &server, &request, body, NULL);
         struct spy__verdict verdict = spy__clickhouse_prepared(ch, &answer);
         if (verdict.kind != SPY__SENT) {
             return refuse(-EAGAIN, error, n, "ClickHouse at %s: %s", spy__clickhouse_base(ch),
@@ -45,8 +46,9 @@ static int run(struct spy__clickhouse *ch, struct spy__http_reply *reply, struct
     return more == 0 ? 0 : refuse(more, error, n, "no memory");
 }
 
-int spy__clickhouse_migrate_now(const char *url, void (*applied)(void *arg, const char *name),
-                                void *arg, char *error, size_t error_bytes)
+int spy__clickhouse_migrate_now(const char *url, const struct spy__tls *tls,
+                                void (*applied)(void *arg, const char *name), void *arg,
+                                char *error, size_t error_bytes)
 {
     const struct spy__clickhouse_options options = { .url = url, .applied = applied, .arg = arg };
     struct spy__clickhouse *ch;
@@ -60,7 +62,7 @@ int spy__clickhouse_migrate_now(const char *url, void (*applied)(void *arg, cons
     struct spy__buf body;
     spy__http_reply_init(&reply, ANSWER_BYTES_MAX);
     spy__buf_init(&body, STATEMENT_BYTES_MAX);
-    err = run(ch, &reply, &body, error, error_bytes);
+    err = run(ch, tls, &reply, &body, error, error_bytes);
     spy__buf_done(&body);
     spy__http_reply_done(&reply);
     spy__clickhouse_free(ch);

@@ -135,6 +135,7 @@ int spy__http_get(const char *url, unsigned timeout_ms, const int *stop, long *r
 
 void spy__http_reply_init(struct spy__http_reply *reply, size_t body_bytes_max)
 {
+    reply->may_cut = false;
     spy__buf_init(&reply->head, SPY__HTTP_HEAD_BYTES_MAX);
     spy__buf_init(&reply->body, body_bytes_max);
 }
@@ -225,9 +226,48 @@ static void fill_answer(struct spy__answer *ret, struct spy__http_reply *reply, 
     }
 }
 
-void spy__http_post(struct spy__answer *ret, struct spy__http_reply *reply, const char *base,
-                    const struct spy__request *request, const struct spy__buf *body,
-                    const int *stop)
+// No proxy leads to where this process is.
+static bool is_local(const char *url)
+{
+    static const char *const hosts[] = { "127.", "localhost:", "localhost/", "[::1]" };
+    const char *host = strstr(url, "://");
+    for (size_t i = 0; host && i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        if (strncmp(host + 3, hosts[i], strlen(hosts[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool set_up_tls(CURL *easy, const struct spy__tls *tls)
+{
+    return (!tls->ca || curl_easy_setopt(easy, CURLOPT_CAINFO, tls->ca) == CURLE_OK) &&
+           (!tls->cert || curl_easy_setopt(easy, CURLOPT_SSLCERT, tls->cert) == CURLE_OK) &&
+           (!tls->key || curl_easy_setopt(easy, CURLOPT_SSLKEY, tls->key) == CURLE_OK);
+}
+
+static bool set_up_server(CURL *easy, const char *base, const struct spy__tls *tls)
+{
+    return (!is_local(base) || curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK) &&
+           set_up_tls(easy, tls);
+}
+
+static int post(CURL *easy, CURLM *multi, struct spy__http_reply *reply, const int *stop,
+                const struct sink *sink, long *ret_status)
+{
+    int rc = exchange(easy, multi, stop, sink, ret_status);
+    if (rc == -EMSGSIZE && reply->may_cut) {
+        (void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, ret_status);
+        reply->body.failed = false; // what had room is kept
+        reply->cut = true;
+        rc = 0;
+    }
+    return rc;
+}
+
+void spy__http_post(struct spy__answer *ret, struct spy__http_reply *reply,
+                    const struct spy__http_server *server, const struct spy__request *request,
+                    const struct spy__buf *body, const int *stop)
 {
     pthread_once(&once, initialise);
     char url[SPY__REQUEST_PATH_MAX + 512];
@@ -236,14 +276,16 @@ void spy__http_post(struct spy__answer *ret, struct spy__http_reply *reply, cons
     struct curl_slist *headers = NULL;
     struct sink sink = { &reply->body, false };
     long status = 0;
-    int rc = -ENOMEM, n = snprintf(url, sizeof(url), "%s%s", base, request->path);
+    int rc = -ENOMEM, n = snprintf(url, sizeof(url), "%s%s", server->base, request->path);
     spy__buf_reset(&reply->head);
     spy__buf_reset(&reply->body);
+    reply->cut = false;
     if (n < 0 || (size_t)n >= sizeof(url)) {
         rc = -EINVAL;
     } else if (multi && set_up(easy, url, request->timeout_ms, &sink) &&
-               set_up_post(easy, request, body, &headers, reply)) {
-        rc = exchange(easy, multi, stop, &sink, &status);
+               set_up_post(easy, request, body, &headers, reply) &&
+               set_up_server(easy, server->base, &server->tls)) {
+        rc = post(easy, multi, reply, stop, &sink, &status);
     }
     curl_easy_cleanup(easy);
     (void)curl_multi_cleanup(multi);
@@ -339,26 +381,6 @@ static size_t take_ends(char *bytes, size_t size, size_t n, void *arg)
     return body->failed ? 0 : size * n;
 }
 
-// No proxy leads to where this process is.
-static bool is_local(const char *url)
-{
-    static const char *const hosts[] = { "127.", "localhost:", "localhost/", "[::1]" };
-    const char *host = strstr(url, "://");
-    for (size_t i = 0; host && i < sizeof(hosts) / sizeof(hosts[0]); i++) {
-        if (strncmp(host + 3, hosts[i], strlen(hosts[i])) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool set_up_tls(CURL *easy, const struct spy__tls *tls)
-{
-    return (!tls->ca || curl_easy_setopt(easy, CURLOPT_CAINFO, tls->ca) == CURLE_OK) &&
-           (!tls->cert || curl_easy_setopt(easy, CURLOPT_SSLCERT, tls->cert) == CURLE_OK) &&
-           (!tls->key || curl_easy_setopt(easy, CURLOPT_SSLKEY, tls->key) == CURLE_OK);
-}
-
 static bool set_up_call(struct slot *slot, const struct spy__call *call, struct sink *sink)
 {
     char url[SPY__REQUEST_PATH_MAX + 512], line[64];
@@ -381,8 +403,7 @@ static bool set_up_call(struct slot *slot, const struct spy__call *call, struct 
            curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)SPY__HTTP_CONNECT_MS) ==
                CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PRIVATE, slot) == CURLE_OK &&
-           (!is_local(call->base) || curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK) &&
-           set_up_tls(easy, call->tls);
+           set_up_server(easy, call->base, call->tls);
 }
 
 static int send_call(void *self, unsigned number, const struct spy__call *call)

@@ -28,6 +28,8 @@ int spy__http_get(const char *url, unsigned timeout_ms, const int *stop, long *r
 
 // What came back of a POST.
 struct spy__http_reply {
+    bool may_cut;               // a body past the maximum ends there, and is no failure
+    bool cut;                   // it was
     struct spy__buf head, body; // head: header lines, a NUL behind each
     const char *lines[SPY__HTTP_LINES_MAX];
     char error[SPY__HTTP_ERROR_MAX];
@@ -35,12 +37,19 @@ struct spy__http_reply {
 void spy__http_reply_init(struct spy__http_reply *reply, size_t body_bytes_max);
 void spy__http_reply_done(struct spy__http_reply *reply);
 
-// Sends the request's path behind `base` with the body as it is (the request's encoding is not
-// looked at), through the proxy that the environment names, and fills in *ret, which borrows from
-// the reply: also where nothing came back. *stop as above.
-void spy__http_post(struct spy__answer *ret, struct spy__http_reply *reply, const char *base,
-                    const struct spy__request *request, const struct spy__buf *body,
-                    const int *stop);
+// Where a POST goes, and as whom.
+struct spy__http_server {
+    const char *base; // "http://HOST:PORT"
+    struct spy__tls tls;
+};
+
+// Sends the request's path behind the server's base with the body as it is (the request's encoding
+// is not looked at), through the proxy that the environment names, but to a server on this machine
+// through none, and fills in *ret, which borrows from the reply: also where nothing came back. *stop
+// as above.
+void spy__http_post(struct spy__answer *ret, struct spy__http_reply *reply,
+                    const struct spy__http_server *server, const struct spy__request *request,
+                    const struct spy__buf *body, const int *stop);
 
 // ---- the engine's transport (deliver/transport.h)
 //

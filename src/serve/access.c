@@ -183,3 +183,9 @@ enum spy__access spy__access_check(const struct spy__access_request *request, co
     return has_token(request->authorization, token) ? SPY__ACCESS_GRANTED
                                                     : SPY__ACCESS_TOKEN_WANTED;
 }
+
+enum spy__access spy__access_check_post(const struct spy__access_request *request,
+                                        const char *token)
+{
+    return is_foreign_origin(request) ? SPY__ACCESS_FORBIDDEN : spy__access_check(request, token);
+}

@@ -33,6 +33,11 @@ enum spy__access spy__access_check(const struct spy__access_request *request, co
 enum spy__access spy__access_check_change(const struct spy__access_request *request,
                                           const char *token);
 
+// Who may look by a request that a page of another origin could make without asking first: the door,
+// but no such page.
+enum spy__access spy__access_check_post(const struct spy__access_request *request,
+                                        const char *token);
+
 // Whether the header tells of a proxy: Forwarded (RFC 7239), Via (RFC 9110), X-Forwarded-…
 bool spy__header_is_forwarding(const char *name);
 // Whether a Host header names this machine: localhost, 127.0.0.0/8 or [::1], with or without a

@@ -17,9 +17,13 @@
 #include "serve/console.h"
 #include "serve/debug.h"
 #include "serve/level.h"
+#include "serve/level_change.h"
 #include "serve/proxy.h"
 #include "serve/proxy_url.h"
 #include "serve/scrape.h"
+#include "serve/sql.h"
+#include "serve/sql_check.h"
+#include "serve/upload.h"
 
 // A Prometheus, its spare, a console and the probes of an orchestrator, several times over.
 #define ADMIN_CONNECTIONS_MAX 64u
@@ -34,6 +38,7 @@ struct spy__admin {
     struct MHD_Daemon *daemon;
     struct spy__slots scrapes;
     struct spy__proxy proxy;
+    struct spy__sql sql;
     bool (*ready)(void);
     uint16_t port;
     int fd;    // listens; the daemon closes it
@@ -172,7 +177,7 @@ static enum MHD_Result answer_debug(struct MHD_Connection *connection, const cha
 }
 
 static enum MHD_Result change_level(struct spy__admin *admin, struct MHD_Connection *connection,
-                                    const struct spy__level_body *body)
+                                    const struct spy__upload *body)
 {
     unsigned status = MHD_HTTP_SERVICE_UNAVAILABLE;
     enum spy__access access = check_access(admin, connection, spy__access_check_change);
@@ -188,7 +193,7 @@ static enum MHD_Result change_level(struct spy__admin *admin, struct MHD_Connect
 }
 
 static enum MHD_Result answer_level(struct spy__admin *admin, struct MHD_Connection *connection,
-                                    const char *method, const struct spy__level_body *body)
+                                    const char *method, const struct spy__upload *body)
 {
     unsigned status = MHD_HTTP_SERVICE_UNAVAILABLE;
     if (body) {
@@ -201,6 +206,26 @@ static enum MHD_Result answer_level(struct spy__admin *admin, struct MHD_Connect
         return answer_text(connection, MHD_HTTP_FORBIDDEN, "Only from this page.\n");
     }
     struct MHD_Response *response = spy__level_get(&status);
+    return answer(connection, status, response, "application/json");
+}
+
+static enum MHD_Result answer_sql(struct spy__admin *admin, struct MHD_Connection *connection,
+                                  const char *method, const struct spy__upload *body)
+{
+    unsigned status = MHD_HTTP_SERVICE_UNAVAILABLE;
+    if (is_foreign(connection) ||
+        check_access(admin, connection, spy__access_check_post) != SPY__ACCESS_GRANTED) {
+        return answer_text(connection, MHD_HTTP_FORBIDDEN, "Only from this page.\n");
+    }
+    if (body) {
+        struct MHD_Response *response = spy__sql_response(&admin->sql, body, &status);
+        return answer(connection, status, response,
+                      status == MHD_HTTP_OK ? "text/plain; charset=utf-8" : "application/json");
+    }
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
+        return answer_not_allowed(connection, "GET, HEAD, POST");
+    }
+    struct MHD_Response *response = spy__sql_state(&admin->sql, &status);
     return answer(connection, status, response, "application/json");
 }
 
@@ -243,15 +268,23 @@ static enum MHD_Result route(struct spy__admin *admin, struct MHD_Connection *co
 
 static const char begun; // what a request that brings no body has in its slot
 
+// The most bytes of its body; 0: it takes none.
+static size_t body_bytes_max(const char *path, const char *method)
+{
+    if (strcmp(path, SPY__LEVEL_PATH) == 0 && strcmp(method, MHD_HTTP_METHOD_PUT) == 0) {
+        return SPY__LEVEL_BODY_MAX;
+    }
+    return strcmp(path, SPY__SQL_PATH) == 0 && strcmp(method, MHD_HTTP_METHOD_POST) == 0
+               ? SPY__SQL_BYTES_MAX
+               : 0;
+}
+
 // The first call of a request: an answer now would close the connection.
 static enum MHD_Result begin_request(const char *path, const char *method, void **slot)
 {
-    if (strcmp(path, SPY__LEVEL_PATH) == 0 && strcmp(method, MHD_HTTP_METHOD_PUT) == 0) {
-        *slot = calloc(1, sizeof(struct spy__level_body));
-        return *slot ? MHD_YES : MHD_NO;
-    }
-    *slot = (void *)&begun;
-    return MHD_YES;
+    size_t max = body_bytes_max(path, method);
+    *slot = max > 0 ? (void *)spy__upload_new(max) : (void *)&begun;
+    return *slot ? MHD_YES : MHD_NO;
 }
 
 static void on_completed(void *arg, struct MHD_Connection *connection, void **slot,
@@ -275,18 +308,19 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     if (!*slot) {
         return begin_request(path, method, slot);
     }
-    struct spy__level_body *body = *slot != &begun ? *slot : NULL;
+    struct spy__upload *body = *slot != &begun ? *slot : NULL;
     if (*upload_data_size > 0) {
         if (!body) {
             return MHD_NO; // nothing else here takes one
         }
-        spy__level_body_add(body, upload_data, *upload_data_size);
+        spy__upload_add(body, upload_data, *upload_data_size);
         *upload_data_size = 0;
         return MHD_YES;
     }
     switch (check_access(admin, connection, spy__access_check)) {
     case SPY__ACCESS_GRANTED:
         return strcmp(path, SPY__LEVEL_PATH) == 0 ? answer_level(admin, connection, method, body)
+               : strcmp(path, SPY__SQL_PATH) == 0 ? answer_sql(admin, connection, method, body)
                                                   : route(admin, connection, path, method);
     case SPY__ACCESS_TOKEN_WANTED:
         return answer_text(connection, MHD_HTTP_UNAUTHORIZED, "A bearer token is required.\n");
@@ -389,11 +423,13 @@ int spy__admin_start(struct spy__admin **ret, const struct spy__admin_options *o
     memcpy(admin->strings + token_bytes, prometheus, strlen(prometheus));
     spy__proxy_init(&admin->proxy, admin->strings + token_bytes,
                     prometheus[0] ? options->fetch : NULL);
+    spy__sql_init(&admin->sql, options->ask, options->asker);
     spy__slots_init(&admin->scrapes, SCRAPES_MAX);
     admin->daemon = start_with_signals_blocked(admin, fd);
     if (!admin->daemon) {
         close(fd);
         spy__proxy_done(&admin->proxy);
+        spy__sql_done(&admin->sql);
         spy__slots_done(&admin->scrapes);
         free(admin);
         return say(error, -ENOMEM, options->address, "no memory or no thread");
@@ -415,8 +451,10 @@ void spy__admin_stop(struct spy__admin *admin)
     } else if (admin) {
         spy__slots_close(&admin->scrapes);
         spy__proxy_close(&admin->proxy);
+        spy__sql_close(&admin->sql);
         MHD_stop_daemon(admin->daemon);
         spy__proxy_done(&admin->proxy);
+        spy__sql_done(&admin->sql);
         spy__slots_done(&admin->scrapes);
         explicit_bzero(admin->strings, strlen(admin->token));
         free(admin);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "serve/proxy.h"
+#include "serve/sql.h"
 
 struct spy__admin;
 
@@ -22,6 +23,8 @@ struct spy__admin_options {
     bool (*ready)(void); // answers /readyz; NULL: always
     const char *prometheus_url; // where the page's questions go, NULL or "" for nowhere; copied
     spy__fetch *fetch;          // carries them; NULL: they are answered 501
+    spy__sql_ask *ask; // carries its SQL to ClickHouse, by `asker`; NULL: it is answered 501
+    void *asker;       // borrowed until the stop
 };
 
 // Enough for any sentence of spy__admin_start().

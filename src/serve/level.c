@@ -6,20 +6,11 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "record/record.h"
+#include "serve/level_change.h"
 #include "signals/log_level.h"
 
 // Every module with the longest name.
 #define ANSWER_MAX 8192
-
-void spy__level_body_add(struct spy__level_body *body, const char *bytes, size_t n)
-{
-    if (n > sizeof(body->bytes) - body->len) {
-        body->too_long = true;
-        return;
-    }
-    memcpy(body->bytes + body->len, bytes, n);
-    body->len += n;
-}
 
 // Copies the text.
 static struct MHD_Response *give(const struct spy__buf *text)
@@ -66,7 +57,7 @@ struct MHD_Response *spy__level_get(unsigned *ret_status)
     return give(&text);
 }
 
-struct MHD_Response *spy__level_put(const struct spy__level_body *body, unsigned *ret_status)
+struct MHD_Response *spy__level_put(const struct spy__upload *body, unsigned *ret_status)
 {
     struct spy__level_change change;
     if (body->too_long) {

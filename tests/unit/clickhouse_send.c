@@ -89,7 +89,8 @@ static struct spy__verdict exchange(struct spy__clickhouse *ch, struct spy__http
                                                                  const struct spy__answer *))
 {
     struct spy__answer answer;
-    spy__http_post(&answer, reply, spy__clickhouse_base(ch), request, body, NULL);
+    const struct spy__http_server server = { .base = spy__clickhouse_base(ch) };
+    spy__http_post(&answer, reply, &server, request, body, NULL);
     return judge(ch, &answer);
 }
 
@@ -130,7 +131,8 @@ int main(int argc, char **argv)
     const char *command = argc > 2 ? argv[2] : "";
     struct spy__delivery delivery = { .token = "odd" };
     if (strcmp(command, "migrate") == 0) {
-        int err = spy_events_migrate(argv[1], tell, NULL, error);
+        int err =
+            spy_events_migrate(&(struct spy_events_server){ .url = argv[1] }, tell, NULL, error);
         printf("%d %s\n", err, error);
         return 0;
     }

@@ -232,7 +232,13 @@ static void who_may_change_something(void **state)
     for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
         request.origin = foreign[i];
         assert_int_equal(spy__access_check_change(&request, "t"), SPY__ACCESS_FORBIDDEN);
+        assert_int_equal(spy__access_check_post(&request, "t"), SPY__ACCESS_FORBIDDEN);
     }
+    request.origin = "http://localhost:80";
+    assert_int_equal(spy__access_check_post(&request, "t"), SPY__ACCESS_GRANTED);
+    request.peer = (struct sockaddr *)&here;
+    request.authorization = request.origin = NULL;
+    assert_int_equal(spy__access_check_post(&request, NULL), SPY__ACCESS_GRANTED);
     request.host = NULL;
     request.origin = "http://localhost:80";
     assert_int_equal(spy__access_check_change(&request, "t"), SPY__ACCESS_FORBIDDEN);
