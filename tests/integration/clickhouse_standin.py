@@ -92,9 +92,13 @@ class ClickHouse:
         body = file.read(int(headers.get("content-length", 0)))
         with self.lock:
             self.requests.append((line[1], headers))
+        return self._handle(connection, line[1], headers, body)
+
+    def _handle(self, connection, path, headers, body):
+        """One request; says whether the connection goes on."""
         if headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
-        query = urllib.parse.parse_qs(urllib.parse.urlsplit(line[1]).query)
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(path).query)
         if "query" in query:
             return self._insert(connection, query, body)
         with self.lock:
@@ -118,18 +122,26 @@ class ClickHouse:
     def _insert(self, connection, query, body):
         numbers = [json.loads(json.loads(row)["properties"])["number"] for row in body.splitlines()]
         token = query.get("insert_deduplication_token", [None])[0]
+        trouble = self._next_trouble()
         with self.lock:
-            self.inserts += 1
-            trouble = self.troubles.pop(0) if self.troubles else None
             if token is not None and self.known.setdefault(token, numbers) != numbers:
                 self.wrong.append(f"{token} came with other rows")
-            self.lock.notify_all()
         if trouble is None and self.poison in numbers:
             self._answer(connection, 400, b"Code: 27. DB::Exception: Cannot parse input", "X-ClickHouse-Exception-Code: 27")
             return True
         if trouble is None or trouble.startswith("stored"):
             self._store(token, numbers)
-        return getattr(self, "_" + (trouble or "well").replace(" ", "_"))(connection)
+        return self._meet(trouble or "well", connection)
+
+    def _next_trouble(self):
+        """Of an insert that has come: what is to happen to it, None for nothing."""
+        with self.lock:
+            self.inserts += 1
+            self.lock.notify_all()
+            return self.troubles.pop(0) if self.troubles else None
+
+    def _meet(self, trouble, connection):
+        return getattr(self, "_" + trouble.replace(" ", "_"))(connection)
 
     # What may happen to an insert; each says whether the connection goes on.
 

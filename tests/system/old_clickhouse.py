@@ -1,4 +1,4 @@
-"""An old ClickHouse server (Debian's 18.16) of a test's own: a free port, a data folder that goes with it, ended by its pid."""
+"""An old ClickHouse server (Debian's 18.16) of a test's own: a free port, a data folder that goes with it unless one is given, ended by its pid."""
 
 import glob
 import os
@@ -47,9 +47,10 @@ def free_port():
 
 
 class OldClickHouse(EventStore):
-    def __init__(self):  # pylint: disable=super-init-not-called
+    def __init__(self, folder=None):  # pylint: disable=super-init-not-called
         for tries_left in (2, 1, 0):
-            self.temporary = tempfile.mkdtemp(prefix="old-clickhouse-")
+            self.temporary = None if folder else tempfile.mkdtemp(prefix="old-clickhouse-")
+            self.folder = folder or self.temporary
             said = self._start(free_port())
             if said is None:
                 return
@@ -59,13 +60,14 @@ class OldClickHouse(EventStore):
 
     def _start(self, port):
         """None, or what it said where it did not start."""
-        for name, text in (("config.xml", CONFIG.format(self.temporary, port)), ("users.xml", USERS)):
-            with open(os.path.join(self.temporary, name), "w", encoding="utf-8") as file:
+        os.makedirs(self.folder, exist_ok=True)
+        for name, text in (("config.xml", CONFIG.format(self.folder, port)), ("users.xml", USERS)):
+            with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
                 file.write(text)
         found = (path for lib in ("lib", "usr/lib") for path in glob.glob(os.path.join(BUNDLE, lib, "*/lib*.so*")))
         libraries = ":".join(sorted(set(map(os.path.dirname, found))))
         self.errors = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen([program(), f"--config-file={self.temporary}/config.xml"], cwd=self.temporary,
+        self.process = subprocess.Popen([program(), f"--config-file={self.folder}/config.xml"], cwd=self.folder,
                                         env={**os.environ, "LD_LIBRARY_PATH": libraries}, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=self.errors, text=True)
         self.url = f"http://127.0.0.1:{port}"
