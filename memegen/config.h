@@ -50,6 +50,7 @@ struct config {
     char *llm_prices;        // "<data_dir>/prices.yaml"
     char *clickhouse_url;    // secret, for it may hold a password; "": no analytics. From
                              // CLICKHOUSE_URL or CLICKHOUSE_URL_FILE alone
+    char *sentry_dsn;        // secret; "": no Sentry. From SENTRY_DSN or SENTRY_DSN_FILE alone
     long llm_connect_ms;     // 3000
     long llm_attempt_ms;     // 15000
     long llm_timeout_ms;     // 30000

@@ -63,6 +63,13 @@ const char *config_check_clickhouse(const char *value)
                : "is not the http:// or https:// address of ClickHouse's HTTP interface";
 }
 
+const char *config_check_sentry(const char *value)
+{
+    return !*value || strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0
+               ? NULL
+               : "is not the DSN of a Sentry project, which begins with http:// or https://";
+}
+
 // The rest is looked at by the library.
 const char *config_check_prometheus(const char *value)
 {

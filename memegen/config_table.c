@@ -101,8 +101,12 @@ const struct setting config_table[] = {
       .help = "http[s]://[USER:PASSWORD@]HOST[:PORT][/DATABASE] of the ClickHouse (or "
               "spyglass-events) that product events go to" },
 
+    { TEXT(sentry_dsn), .variable = "SENTRY_DSN", .value = "", .check = config_check_sentry,
+      .secret = true,
+      .help =
+          "http[s]://KEY@HOST[:PORT][/PATH]/PROJECT of the Sentry that errors and traces go to" },
+
     // What later versions know: to ignore it would be worse than to refuse it.
-    { .key = "sentry_dsn", .variable = "SENTRY_DSN", .not_built = "Sentry" },
     { .key = "redis_url", .variable = "REDIS_URL", .not_built = "Redis" },
     { .key = "otlp_endpoint", .variable = "OTEL_EXPORTER_OTLP_ENDPOINT", .not_built = "OTLP" },
     { .key = "profile", .variable = "MEMEGEN_PROFILE", .not_built = "profiling" },

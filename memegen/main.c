@@ -134,6 +134,7 @@ static int start_spyglass(const struct service *service, const struct config *co
         .resource_disk = config->resource_disk,
         .prometheus_url = config->prometheus_url,
         .clickhouse_url = config->clickhouse_url[0] ? config->clickhouse_url : NULL,
+        .sentry_dsn = config->sentry_dsn,
     };
     int code = telemetry_register(scenes_types(service->scenes));
 

@@ -65,6 +65,11 @@ check_integrity() {
     done < <(awk '$2 == "npm" && $4 ~ /^sha512-/ { print $3, $4 }' script/packages.txt)
 }
 
+# What packages are to get of a dependency, whatever they ask for themselves.
+write_overrides() {
+    tier=all wanted override | awk -F@ '{ printf "%s\"%s\": \"%s\"", n++ ? ", " : "{ \"overrides\": { ", $1, $2 } END { if (n) print " } }" }' >"$NPM/package.json"
+}
+
 # npm takes away what it is not asked for: what another tier brought is asked for again.
 install_npm() {
     local package all=("$@") these=("$@")
@@ -74,6 +79,7 @@ install_npm() {
         fi
     done
     mkdir -p "$NPM"
+    write_overrides
     npm install --prefix "$NPM" --no-save --ignore-scripts --no-audit --no-fund --fetch-retries=1 --fetch-retry-mintimeout=1000 --loglevel=error "${all[@]}" >"$NPM/npm.log" 2>&1 &&
         all_unpacked "${these[@]}" && check_integrity && return
     cat "$NPM/npm.log" >&2

@@ -10,6 +10,7 @@ import sys
 import time
 
 import grafana
+import node
 import ports
 import processes
 import stack
@@ -26,6 +27,7 @@ SERVICES = (
     ("spyglass-events", "the event store", "CLICKHOUSE_PORT", "127.0.0.1:8123", "/ping"),
     ("notify-standin", "the stand-in of Slack and PagerDuty", "NOTIFY_STANDIN", "127.0.0.1:0", "/healthz"),
     ("grafana", "Grafana", "GRAFANA_PORT", "127.0.0.1:3000", "/api/health"),
+    ("spotlight", "Spotlight", "SPOTLIGHT_PORT", "127.0.0.1:8969", "/health"),
     ("llm-standin", "the stand-in LLM", "LLM_STANDIN", "127.0.0.1:0", "/control"),
 )
 # The logs that are followed, and what is put before their lines. Under load, memegen's would bury the others.
@@ -100,6 +102,7 @@ class Up:
         self.folder = folder
         self.monitoring = "--no-monitoring" not in arguments
         self.grafana = "--grafana" in arguments
+        self.sentry = "--sentry" in arguments
         self.incident = "--demo-incident" in arguments
         self.traffic = self.incident or "--traffic" in arguments
         self.no_events = self.why_no_events()
@@ -155,6 +158,8 @@ class Up:
         if self.no_events is None:
             host, port = ports.parse(self.addresses["CLICKHOUSE_PORT"])
             env["CLICKHOUSE_URL"] = f"http://{ports.join(ports.reachable(host), port)}"
+        if self.sentry:
+            env["SENTRY_DSN"] = f"http://spotlight@{self.addresses['SPOTLIGHT_PORT']}/1"
         if self.traffic:  # never a real LLM, whatever is set
             env.pop("OPENAI_API_KEY_FILE", None)
             env.update(OPENAI_BASE_URL=f"http://{self.addresses['LLM_STANDIN']}/v1", OPENAI_API_KEY="stand-in")
@@ -202,6 +207,11 @@ class Up:
         if not grafana.fetch(env):
             raise Trouble("docker could not bring Grafana; its messages are above.")
         self.start("grafana", grafana.command(), stack.ROOT, env)
+
+    def start_spotlight(self):
+        """With nothing of the environment that could make it report to somebody."""
+        env = {k: v for k, v in os.environ.items() if not k.startswith("SENTRY_")}
+        self.start("spotlight", node.spotlight_command(self.addresses["SPOTLIGHT_PORT"]), self.folder, env)
 
     def start_traffic(self):
         command = ["/usr/bin/python3", "-B", os.path.join(stack.ROOT, "script/lib/traffic.py"),
@@ -262,6 +272,8 @@ def print_screen(up, silent_receivers):
                   f"  Alertmanager   http://{at['ALERTMANAGER_PORT']}/api/v2/alerts"]
     if up.no_events is None:
         lines += [f"  events         http://{at['CLICKHOUSE_PORT']}/?query=SHOW+TABLES (ClickHouse's interface)"]
+    if up.sentry:
+        lines += [f"  Spotlight      http://{at['SPOTLIGHT_PORT']}/ (errors and traces)"]
     if up.grafana:
         lines += [f"  Grafana        http://{at['GRAFANA_PORT']}/d/memegen-overview"]
     lines += ["", "Try:", "",
@@ -303,9 +315,13 @@ def run(up, arguments):
         raise Trouble("--grafana shows what Prometheus has: it does not go with --no-monitoring.")
     if up.grafana and (missing := grafana.missing()):
         raise Trouble(missing)
+    if up.sentry and (os.environ.get("SENTRY_DSN") or os.environ.get("SENTRY_DSN_FILE")):
+        raise Trouble("--sentry starts a receiver, and SENTRY_DSN names another one: unset it, or leave --sentry out.")
+    if up.sentry and (missing := node.spotlight_missing()):
+        raise Trouble(missing)
     up.refuse_second()
     names = ["memegen"] + ["prometheus", "alertmanager", "notify-standin"] * up.monitoring
-    names += ["grafana"] * up.grafana + ["llm-standin"] * up.traffic + ["spyglass-events"] * (up.no_events is None)
+    names += ["grafana"] * up.grafana + ["spotlight"] * up.sentry + ["llm-standin"] * up.traffic + ["spyglass-events"] * (up.no_events is None)
     up.addresses = choose_addresses("--ports=auto" in arguments, names)
     build()
     if "--fresh" in arguments and os.path.isdir(up.folder):
@@ -316,6 +332,8 @@ def run(up, arguments):
         up.start_tool("llm-standin", "LLM_STANDIN")
     if up.no_events is None:
         up.start_event_store()
+    if up.sentry:
+        up.start_spotlight()
     up.start_memegen()
     silent_receivers = up.start_monitoring() if up.monitoring else []
     if up.grafana:

@@ -64,7 +64,7 @@ class Up:
         self.env = {**os.environ, "MEMEGEN_RUN_DIR": self.folder, "PROMETHEUS_INTERVAL": "1s", "MEMEGEN_LISTEN": "127.0.0.1:0",
                     "SPY_ADMIN": "127.0.0.1:0", "PROMETHEUS_PORT": "0", "ALERTMANAGER_PORT": "0", "CLICKHOUSE_PORT": "0"}
         self.env.pop("CLICKHOUSE_URL", None)
-        for name in ("SLACK_WEBHOOK_URL", "PAGERDUTY_ROUTING_KEY", "WATCHDOG_WEBHOOK_URL"):
+        for name in ("SLACK_WEBHOOK_URL", "PAGERDUTY_ROUTING_KEY", "WATCHDOG_WEBHOOK_URL", "SENTRY_DSN"):
             self.env.pop(name, None)
             self.env.pop(name + "_FILE", None)
         self.env.update(env)

@@ -35,11 +35,18 @@ class CommandLine(unittest.TestCase):
             self.assertRegex(err, r"^memegen: .+\n$")
 
     def test_a_part_that_is_not_built_is_refused(self):
-        for name, value in (("SENTRY_DSN", "http://k@127.0.0.1/1"), ("REDIS_URL", "redis://127.0.0.1"),
-                            ("DATABASE_URL", "postgres://127.0.0.1/x")):
+        for name, value in (("REDIS_URL", "redis://127.0.0.1"), ("DATABASE_URL", "postgres://127.0.0.1/x")):
             status, _, err = run("--check-config", **{name: value})
             self.assertEqual(status, 2)
             self.assertIn(name, err)
+
+    def test_a_dsn_that_is_none_is_refused_without_being_told(self):
+        for value in ("s3cret", "http://s3cret@127.0.0.1"):
+            with tempfile.TemporaryDirectory() as folder:
+                status, out, err = run("--state-dir", folder, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", SENTRY_DSN=value)
+            self.assertNotEqual(status, 0, value)
+            self.assertRegex(err, "SENTRY_DSN|sentry_dsn")
+            self.assertNotIn("s3cret", out + err)
 
     def test_check_config(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -139,8 +139,8 @@ static void test_wrong_flags(void **state)
     assert_refused("--queue: the value is missing; --help says more", (char *)"--queue", NULL);
     assert_refused("\"start\": memegen takes flags alone; --help lists them", (char *)"start",
                    NULL);
-    assert_refused("--sentry-dsn is set, but this build of memegen has no Sentry part: unset it",
-                   (char *)"--sentry-dsn", (char *)"https://k@example.org/1");
+    assert_refused("--redis-url is set, but this build of memegen has no Redis part: unset it",
+                   (char *)"--redis-url", (char *)"redis://example.org/1");
 }
 
 static void test_wrong_values(void **state)
@@ -218,9 +218,8 @@ static void test_wrong_variables(void **state)
 // A part that is configured but not there must not be passed over in silence.
 static void test_parts_not_built(void **state)
 {
-    static const char *const variables[] = { "SENTRY_DSN", "REDIS_URL",
-                                             "OTEL_EXPORTER_OTLP_ENDPOINT", "MEMEGEN_PROFILE",
-                                             "DATABASE_URL" };
+    static const char *const variables[] = { "REDIS_URL", "OTEL_EXPORTER_OTLP_ENDPOINT",
+                                             "MEMEGEN_PROFILE", "DATABASE_URL" };
     struct config config;
     for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
         clear_environment(state);
