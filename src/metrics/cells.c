@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/threads.h"
 #include "metrics/dropped.h"
 #include "spyglass/metrics.h"
 
@@ -104,6 +105,7 @@ static struct spy__thread_table *take_table(void)
 
 static bool adopt_table(void)
 {
+    spy__thread_enter();
     // Without a key the table would be lost at the thread's end, and memory would grow with every
     // thread.
     if (spy__cells_init() != 0) {

@@ -4,14 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/reserve.h"
 
 #define FILE_NEW SPY__RINGS_FILE ".new"
 #define PAGE ((size_t)4096) // what offsets are rounded to; larger pages divide ring_bytes too
@@ -35,24 +34,6 @@ static size_t head_bytes(const struct spy__rings_header *shape)
 static size_t file_bytes(const struct spy__rings_header *shape)
 {
     return head_bytes(shape) + (shape->slots + 1) * (size_t)shape->ring_bytes;
-}
-
-// Gives the file all its blocks: a hole in it would end its host by SIGBUS once the disk is full. A
-// limit on file sizes is an error here, not a signal. Returns 0 or a negative errno.
-static int reserve(int fd, size_t bytes)
-{
-    sigset_t ours, before, old, now;
-    sigemptyset(&ours);
-    sigaddset(&ours, SIGXFSZ);
-    pthread_sigmask(SIG_BLOCK, &ours, &old);
-    sigpending(&before);
-    int err = posix_fallocate(fd, 0, (off_t)bytes);
-    sigpending(&now);
-    if (sigismember(&now, SIGXFSZ) && !sigismember(&before, SIGXFSZ)) {
-        sigtimedwait(&ours, NULL, &(struct timespec){ 0 });
-    }
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return -err;
 }
 
 // The file of an earlier start where it has the right size, else a new one under a name of its own.
@@ -181,7 +162,7 @@ static int map_file(struct spy__rings_map *ret, int dir_fd, const struct spy__ri
     if (fd < 0) {
         return fd;
     }
-    int err = reserve(fd, file_bytes(shape));
+    int err = spy__reserve(fd, file_bytes(shape));
     err = err ? err : map_all(ret, shape, &(struct memory){ fd, NULL });
     close(fd);
     if (err == 0) {
@@ -208,7 +189,7 @@ static int map_memfd(struct spy__rings_map *ret, const struct spy__rings_header 
     if (fd < 0) {
         return -errno;
     }
-    int err = reserve(fd, file_bytes(shape));
+    int err = spy__reserve(fd, file_bytes(shape));
     err = err ? err : map_all(ret, shape, &(struct memory){ fd, NULL });
     close(fd);
     return err;

@@ -2,6 +2,7 @@
 
 #include "record/rings.h"
 
+#include "base/threads.h"
 #include "record/rings_set.h"
 
 static enum spy__push not_open(void)
@@ -158,6 +159,7 @@ enum spy__push spy__rings_push(const struct spy__record *record)
         if (!(generation & 1)) {
             return not_open();
         }
+        spy__thread_enter();
         bool own = spy__producer.generation == generation || spy__rings_claim(generation);
         enum outcome outcome =
             own ? write_record(&spy__producer, record, &patience) : write_shared(record, &patience);

@@ -15,6 +15,7 @@
 
 #include "base/ids.h"
 #include "base/random.h"
+#include "base/threads.h"
 #include "base/trace_lists.h"
 #include "base/utf8.h"
 #include "metrics/dropped.h"
@@ -133,6 +134,7 @@ struct spy_trace *spy__context_fed(void)
 // Makes ctx, whose reference is taken, the thread's context.
 static struct spy_context_scope switch_to(struct spy_context *ctx)
 {
+    spy__thread_enter();
     struct spy_context_scope scope = { spy__current.ctx, spy__current.bound, spy__current.span_id };
     spy__current.ctx = ctx;
     spy__current.bound = ctx ? bound_ref(ctx->bound) : NULL;

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "base/threads.h"
 #include "base/uuid.h"
 #include "metrics/dropped.h"
 #include "metrics/family.h"
@@ -277,6 +278,7 @@ struct spy_span spy__begin(struct spy_operation *operation, const char *const va
     if (!operation) {
         return span;
     }
+    spy__thread_enter();
     if (!state_of(operation)) {
         spy__dropped(SPY__SIGNAL_SPAN, SPY__DROP_MEMORY, 1);
         return span;
