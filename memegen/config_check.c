@@ -177,6 +177,11 @@ const char *config_check_fallback(const char *value)
                                                                        : "is not offline or none";
 }
 
+const char *config_check_on_off(const char *value)
+{
+    return strcmp(value, "on") == 0 || strcmp(value, "off") == 0 ? NULL : "is not on or off";
+}
+
 // What may stand in a header.
 const char *config_check_key(const char *value)
 {

@@ -130,6 +130,7 @@ static int start_spyglass(const struct service *service, const struct config *co
         .log_file_max_age_s = (unsigned)config->log_file_max_age_s,
         .log_files_max = (unsigned)config->log_files_max,
         .full_wait_ms = (unsigned)config->full_wait_ms,
+        .crash_handler = strcmp(config->crash_handler, "on") == 0,
         .resource_period_s = (unsigned)config->resource_period_s,
         .resource_disk = config->resource_disk,
         .prometheus_url = config->prometheus_url,

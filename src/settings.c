@@ -419,6 +419,7 @@ int spy__settings_find(struct spy__settings *s, const struct spy_options *o)
         .clickhouse_cert = or_variable(o->clickhouse_cert, "CLICKHOUSE_CERT"),
         .clickhouse_key = or_variable(o->clickhouse_key, "CLICKHOUSE_KEY"),
         .clickhouse_no_migrate = o->clickhouse_no_migrate != 0,
+        .crash_handler = o->crash_handler != 0,
         .journal_max_bytes = o->journal_max_bytes,
     };
     int err = check_name("service", o->service);

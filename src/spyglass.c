@@ -34,6 +34,7 @@
 #ifdef SPY_WITH_SERVE
 #include "serve/admin.h"
 #endif
+#include "crashes.h"
 #include "settings.h"
 #include "signals/error.h"
 #include "signals/event.h"
@@ -331,6 +332,7 @@ static int stop_all(unsigned timeout_ms)
     spy__event_set_pseudonyms(NULL);
     spy__pseudonyms_free(all.pseudonyms);
     all.pseudonyms = NULL;
+    spy__crashes_stop();
     spy__state_dir_close(&all.state_dir);
     all.started = false;
     return err ? err : unsent;
@@ -368,6 +370,7 @@ static int start_all(const struct spy_options *opts)
     spy__stacks_hold_over_fork(); // before the pump's handlers: its lock is the outer one
     err = register_metrics();
     err = err ? err : open_state_dir(&s);
+    err = err ? err : spy__crashes_start(&s, all.state_dir.lock_fd >= 0 ? s.state_dir : NULL);
     err = err ? err : start_keep(&s);
     err = err ? err : start_pump(&s);
     err = err ? err : spy__outbound_start();
@@ -385,6 +388,7 @@ static int start_all(const struct spy_options *opts)
         spy_warn("spyglass_state_dir_unusable", spy_str("state_dir", s.state_dir),
                  spy_str("error", strerror_r(-all.state_dir_why, text, sizeof(text))));
     }
+    spy__crashes_tell();
     return 0;
 }
 

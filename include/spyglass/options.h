@@ -130,9 +130,13 @@ struct spy_options {
     const char *event_hash_salt;   /**< at least 16 bytes, never printed; default: SPY_HASH_SALT, or
                                     the first line of the file SPY_HASH_SALT_FILE */
     const char
-        *sentry_dsn; /**< "http[s]://KEY@HOST[:PORT][/PATH]/PROJECT" of the Sentry that errors
+        *sentry_dsn;   /**< "http[s]://KEY@HOST[:PORT][/PATH]/PROJECT" of the Sentry that errors
                                and traces go to; never printed; default: SENTRY_DSN, or the first
                                line of the file SENTRY_DSN_FILE, else none */
+    int crash_handler; /**< catch SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT: what the process died
+                          of is written into state_dir, which must be set, and told by the next
+                          start; then it goes on to the handler that was there before, or the
+                          process dies of it (spyglass/crash.h) */
 };
 
 /**

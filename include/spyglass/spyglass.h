@@ -34,4 +34,6 @@
 
 #include "spyglass/events.h"
 
+#include "spyglass/crash.h"
+
 #endif

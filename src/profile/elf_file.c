@@ -119,7 +119,7 @@ static int open_image(struct spy__elf_file *ret, const struct spy__module *modul
     return 0;
 }
 
-int spy__elf_file_open(struct spy__elf_file *ret, const struct spy__module *module)
+int spy__elf_file_open_loaded(struct spy__elf_file *ret, const struct spy__module *module)
 {
     if (!module->build_id[0] || elf_version(EV_CURRENT) == EV_NONE) {
         return -ENOENT;
@@ -128,8 +128,13 @@ int spy__elf_file_open(struct spy__elf_file *ret, const struct spy__module *modu
         return open_image(ret, module);
     }
     int err = module->is_program ? open_path(ret, "/proc/self/exe", module->build_id) : -ENOENT;
-    err = err ? open_path(ret, module->path, module->build_id) : 0;
-    if (err == 0) {
+    return err ? open_path(ret, module->path, module->build_id) : 0;
+}
+
+int spy__elf_file_open(struct spy__elf_file *ret, const struct spy__module *module)
+{
+    int err = spy__elf_file_open_loaded(ret, module);
+    if (err == 0 && ret->fd >= 0) {
         prefer_debug_file(ret, module->build_id);
     }
     return err;

@@ -23,5 +23,7 @@ struct spy__elf_file {
 // Returns 0; -ENOENT where there is no such file, it has no build id, or it is another file now;
 // -ENOMEM. The caller ends `elf` and closes `fd`.
 int spy__elf_file_open(struct spy__elf_file *ret, const struct spy__module *module);
+// The same, but never the debug file, which has no unwind tables.
+int spy__elf_file_open_loaded(struct spy__elf_file *ret, const struct spy__module *module);
 
 #endif

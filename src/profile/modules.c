@@ -123,7 +123,7 @@ static int take_module(struct dl_phdr_info *info, size_t size, void *arg)
     struct spy__modules *m = arg;
     struct spy__module module;
     note_counts(m, info, size);
-    if (m->count == SPY__MODULES_MAX || !describe(&module, info)) {
+    if (m->count == SPY__LOADED_MAX || !describe(&module, info)) {
         return 0;
     }
     if (m->count == m->cap) {

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 // Most that are listed; later ones are left out.
-#define SPY__MODULES_MAX 1024
+#define SPY__LOADED_MAX 1024
 // A build id in bytes: SHA-1 has 20, a longer one counts as none.
 #define SPY__BUILD_ID_MAX 32
 

@@ -13,6 +13,7 @@ EDGES = {
     "record": ("base",),
     "signals": ("base", "record", "metrics"),
     "profile": ("base", "record", "metrics"),
+    "crash": ("base", "record", "profile", "metrics"),
     "encode": ("base", "record/record.h", "metrics/snapshot.h", "profile/profile.h"),
     "deliver": ("base", "record/journal/journal.h"),
     "backends": ("base", "record/record.h", "record/wire.h", "record/document.h", "encode", "deliver"),
@@ -31,7 +32,8 @@ PUBLIC = {
 # Outside src/: these see include/spyglass alone (and an adaptor's header), and what lies in their own top folder.
 OUTSIDE = ("adaptors", "memegen", "examples", "tests/integration", "tests/system")
 # These may include anything.
-ANYTHING = ("src/spyglass.c", "src/settings.c", "src/settings.h", "src/outbound.c", "src/outbound.h", "src/outbound_clickhouse.c",
+ANYTHING = ("src/spyglass.c", "src/crashes.c", "src/crashes.h", "src/settings.c", "src/settings.h", "src/outbound.c",
+            "src/outbound.h", "src/outbound_clickhouse.c",
             "src/outbound_metrics.c", "src/outbound_sentry.c", "tools", "tests/unit", "tests/stress", "bench", "fuzz")
 
 # An encoder does no I/O, takes no lock and reads no clock.
@@ -49,7 +51,7 @@ KEPT = {
     "curl/": ("src/deliver/http.c", "memegen/llm/http.c", "examples/relay.c"),
     "microhttpd.h": ("src/serve/", "adaptors/mhd/", "memegen/api/", "examples/", "tests/", "bench/", "fuzz/", "tools/"),
     "sqlite3.h": ("memegen/store/", "tests/"),
-    "elfutils/": ("src/profile/symbols.c", "src/profile/elf_file.c", "tests/"),
+    "elfutils/": ("src/crash/unwind.c", "src/profile/symbols.c", "src/profile/elf_file.c", "tests/"),
     "libelf.h": ("src/profile/", "tests/"),
     "gelf.h": ("src/profile/symbols.c", "src/profile/elf_file.c", "tests/"),
     "dwarf.h": ("src/profile/symbols.c",),

@@ -182,9 +182,9 @@ static void the_list_is_bounded(void **state)
     fake = (struct dl_phdr_info){
         .dlpi_addr = 0x10000, .dlpi_name = "/x.so", .dlpi_phdr = &segment, .dlpi_phnum = 1
     };
-    fakes = SPY__MODULES_MAX + 5;
+    fakes = SPY__LOADED_MAX + 5;
     assert_int_equal(spy__modules_read_from(&modules, fake_loader), 0);
-    assert_int_equal(modules.count, SPY__MODULES_MAX);
+    assert_int_equal(modules.count, SPY__LOADED_MAX);
     assert_non_null(spy__modules_find(&modules, 0x10000));
     // Nothing loaded at all: not listed.
     fake.dlpi_phnum = 0;

@@ -1,0 +1,253 @@
+"""A host that crashes: it dies as it would have, and its next start says of what, and where."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+
+HOST = os.environ["CRASHER"]
+TIMEOUT_S = 120
+TRIES = 10  # of what needs another thread to answer within 200 ms, on a machine that may be busy
+STATE_WHOLE = 2  # src/crash/file.h
+
+SIGNALS = {"segv": signal.SIGSEGV, "bus": signal.SIGBUS, "fpe": signal.SIGFPE, "ill": signal.SIGILL, "abort": signal.SIGABRT}
+# The function that each of them dies in.
+FUNCTIONS = {"segv": "die_of_segv", "bus": "die_of_bus", "fpe": "die_of_fpe", "ill": "die_of_ill", "abort": "die"}
+
+
+def environment(**extra):
+    env = {k: v for k, v in os.environ.items() if not k.startswith("SPY_")}
+    # A sanitizer's own handlers, and its own malloc, are not what is tried here.
+    env["ASAN_OPTIONS"] = ":".join(f"handle_{name}=0" for name in ("segv", "sigbus", "sigfpe", "sigill", "abort")) + \
+        ":detect_leaks=0:use_sigaltstack=0:" + env.get("ASAN_OPTIONS", "")
+    return {**env, **extra}
+
+
+class Crash(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="crash-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.state = os.path.join(self.folder, "state")
+
+    def run_host(self, *arguments, state=None, **kwargs):
+        return subprocess.run([HOST, state or self.state, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=TIMEOUT_S, env=environment(), check=False, **kwargs)
+
+    def crash(self, how, where="working", number=signal.SIGSEGV, **kwargs):
+        done = self.run_host(how, where, **kwargs)
+        self.assertEqual(done.returncode, -number, done.stderr)
+        return done
+
+    def next_start(self):
+        """The lines of the next start that are about the one before."""
+        done = self.run_host()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def told(self):
+        """The one line that tells the crash; nothing is told twice."""
+        lines = [line for line in self.next_start() if line["event"] == "crash_recovered"]
+        self.assertEqual([line["event"] for line in self.next_start() if line["event"].startswith("crash")], [])
+        self.assertEqual(len(lines), 1)
+        return lines[0]
+
+    def head(self, offset, n=4):
+        with open(os.path.join(self.state, "crash"), "rb") as file:
+            file.seek(offset)
+            return int.from_bytes(file.read(n), "little")
+
+
+class Signals(Crash):
+    def test_each_fault(self):
+        for how, number in SIGNALS.items():
+            with self.subTest(how=how):
+                self.crash(how, number=number)
+                line = self.told()
+                self.assertEqual((line["signal"], line["signal_number"]), (number.name, number))
+                self.assertIs(line["report_complete"], True)
+                self.assertEqual(line["correlation_id"], "request-1")
+                self.assertEqual(line["trace_id"], "0af7651916cd43dd8448eb211c80319c")
+                self.assertIn(FUNCTIONS[how] + "(", line["stack"])
+                self.assertIn("handle_request(", line["stack"])
+                self.assertIn("working(", line["stack"])
+                self.assertIn("crasher.c:", line["stack"])
+
+    def test_each_signal_that_is_sent(self):
+        for how, number in SIGNALS.items():
+            with self.subTest(how=how):
+                self.crash("raise-" + how, "main", number=number)
+                line = self.told()
+                self.assertEqual(line["signal"], number.name)
+                self.assertEqual(line["signal_code"], "SI_TKILL")
+                self.assertEqual(line["sender_pid"], line["crashed_pid"])
+                self.assertIn("main(", line["stack"])
+
+    def test_the_address_of_a_fault(self):
+        self.crash("segv", "main")
+        line = self.told()
+        self.assertEqual((line["signal_code"], line["address"]), ("SEGV_MAPERR", "0x1234"))
+
+    def test_a_core_is_dumped(self):
+        """As far as the system lets it: the status of the process has the bit."""
+        pid = os.fork()
+        if pid == 0:
+            resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
+            os.chdir(self.folder)
+            null = os.open(os.devnull, os.O_RDWR)
+            for fd in range(3):
+                os.dup2(null, fd)
+            os.execve(HOST, [HOST, self.state, "segv"], environment())
+        _, status = os.waitpid(pid, 0)
+        self.assertTrue(os.WIFSIGNALED(status))
+        self.assertEqual(os.WTERMSIG(status), signal.SIGSEGV)
+        with open("/proc/sys/kernel/core_pattern", encoding="ascii") as file:
+            if not file.read().startswith("|"):
+                self.assertTrue(os.WCOREDUMP(status))
+
+
+class Places(Crash):
+    """Where a crash may happen that most handlers do not survive."""
+
+    def test_an_exhausted_stack(self):
+        for where in ("attached", "working", "main"):
+            with self.subTest(where=where):
+                self.crash("stack", where)
+                line = self.told()
+                self.assertIs(line["report_complete"], True)
+                self.assertGreater(line["stack"].count("die_of_stack("), 10)
+
+    def test_an_exhausted_stack_of_a_thread_that_is_not_attached(self):
+        self.crash("stack", "never")
+        self.assertEqual([line for line in self.next_start() if line["event"].startswith("crash")], [])
+
+    def test_a_thread_that_is_not_attached(self):
+        """Its stack has room for the handler: the crash is seen all the same."""
+        self.crash("segv", "never")
+        self.assertIn("never(", self.told()["stack"])
+
+    def test_inside_malloc(self):
+        done = self.run_host("malloc", "working")
+        self.assertIn(-done.returncode, (signal.SIGABRT, signal.SIGSEGV), done.stderr)
+        line = self.told()
+        self.assertIn("die_in_malloc(", line["stack"])
+        self.assertIn("malloc", line["stack"].split("die_in_malloc(")[0])
+
+    def test_a_call_of_nothing(self):
+        self.crash("call")
+        line = self.told()
+        self.assertTrue(line["stack"].startswith("[0x0 "), line["stack"])
+        self.assertIn("handle_request(", line["stack"])
+
+
+class Threads(Crash):
+    def test_others_are_copied(self):
+        for _ in range(TRIES):
+            self.crash("segv", "beside")
+            line = self.told()
+            if line["threads"] == 2:
+                self.assertEqual(line["threads_unanswered"], 0)
+                return
+        self.fail("a thread that sleeps never answered")
+
+    def test_a_wedged_one_is_left_out(self):
+        self.crash("wedged", "main")
+        line = self.told()
+        self.assertEqual((line["threads"], line["threads_unanswered"]), (1, 1))
+        self.assertIs(line["report_complete"], True)
+
+    def test_two_at_once(self):
+        for _ in range(5):
+            self.crash("two")
+            line = self.told()
+            self.assertIs(line["report_complete"], True)
+            self.assertIn("at_once(", line["stack"])
+
+
+class Handlers(Crash):
+    """What the host had installed before."""
+
+    def test_it_is_called(self):
+        done = self.crash("earlier")
+        self.assertIn("the host's handler\n", done.stderr)
+        self.assertIn("die_of_segv(", self.told()["stack"])
+
+    def test_it_may_save_the_process(self):
+        done = self.run_host("survive")
+        self.assertEqual((done.returncode, done.stderr), (0, "the host's handler saves\n"))
+        self.assertEqual([line for line in self.next_start() if line["event"].startswith("crash")], [])
+
+    def test_it_may_crash(self):
+        done = self.crash("reentrant")
+        self.assertEqual(done.stderr.count("the host's handler crashes"), 1)
+        self.assertIn("die_of_segv(", self.told()["stack"])
+
+    def test_a_forked_child_writes_nothing(self):
+        done = self.run_host("fork")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([line for line in self.next_start() if line["event"].startswith("crash")], [])
+
+
+class Files(Crash):
+    def crash_file(self):
+        return os.path.join(self.state, "crash")
+
+    def test_a_clean_end_leaves_nothing(self):
+        self.assertEqual([line["event"] for line in self.next_start()], ["spyglass_started"])
+        self.assertEqual([line["event"] for line in self.next_start()], ["spyglass_started"])
+
+    def test_a_damaged_file(self):
+        """Whatever it is, the next start lives; what cannot be read is said."""
+        self.crash("segv")
+        with open(self.crash_file(), "rb") as file:
+            data = file.read()
+        for name, bad, said in (("cut", data[:5000], ["crash_recovered"]), ("short", data[:40], ["crash_unreadable"]),
+                                ("empty", b"", ["crash_unreadable"]), ("other", b"no crash\n" * 1000, ["crash_unreadable"]),
+                                ("wild", data[:200] + b"\xff" * (len(data) - 200), ["crash_recovered"])):
+            with self.subTest(name=name):
+                with open(self.crash_file(), "wb") as file:
+                    file.write(bad)
+                events = [line["event"] for line in self.next_start()]
+                self.assertEqual([event for event in events if event.startswith("crash")], said)
+        self.assertEqual([line["event"] for line in self.next_start()], ["spyglass_started"])
+
+    def test_a_reader_that_died(self):
+        """What was taken and not told is told by addresses alone: its names may be what kills."""
+        self.crash("segv")
+        os.rename(self.crash_file(), self.crash_file() + ".read")
+        line = self.told()
+        self.assertNotIn("die_of_segv(", line["stack"])
+        self.assertIn("crasher+0x", line["stack"])
+
+    def test_another_program_by_now(self):
+        """Names are looked up only in the very program that crashed."""
+        old, new = os.path.join(self.folder, "old"), os.path.join(self.folder, "new")
+        shutil.copy(HOST, old)
+        done = subprocess.run([old, self.state, "segv"], stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S,
+                              env=environment(), check=False)
+        self.assertEqual(done.returncode, -signal.SIGSEGV)
+        os.rename(old, new)  # the same program under another name is found all the same
+        line = self.told()
+        self.assertIn("die_of_segv(", line["stack"])
+
+    def test_a_full_disk(self):
+        """No crash is caught then, and that is said."""
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
+        done = self.run_host(preexec_fn=limit)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        said = [json.loads(line) for line in done.stdout.splitlines() if '"crash_handler_off"' in line]
+        self.assertEqual([line["error"] for line in said], ["File too large"])
+        self.crash("segv", preexec_fn=limit)
+        self.assertEqual([line for line in self.next_start() if line["event"].startswith("crash")], [])
+
+    def test_it_is_whole_when_it_is_there(self):
+        self.crash("segv")
+        self.assertEqual(self.head(20), STATE_WHOLE)
+
+
+if __name__ == "__main__":
+    unittest.main()
