@@ -9,9 +9,11 @@
 
 #include "backends/clickhouse_ask.h"
 #include "deliver/engine.h"
+#include "encode/sentry_host.h"
 #include "record/document.h"
 #include "record/journal/journal.h"
 #include "settings.h"
+#include "signals/error_report.h"
 
 // The journal that the configured backends need: fills *ret and returns it, or NULL where there are
 // none. state_dir: NULL for a journal in memory.
@@ -54,6 +56,17 @@ bool spy__outbound_sentry_wants(void);
 // Appends a document to the journal: its totals are filled in here. What cannot be taken is counted.
 // A no-op where Sentry is off. Threads: the pump's; or that of the start, before the pump runs.
 void spy__outbound_sentry_give(const struct spy__document *document);
+
+// ---- outbound_errors.c
+
+// Where sentry_dsn is set: what events say of this machine and process, known from here on. Returns
+// as spy__outbound_open().
+int spy__outbound_errors_open(const struct spy__settings *settings);
+void spy__outbound_errors_close(void);
+const struct spy__sentry_host *spy__outbound_host(void);
+// Makes an event of an error, and gives it as a document. Of a crash, error->crash is a struct
+// spy__sentry_event with what is not in its record. Threads: as spy__outbound_sentry_give().
+void spy__outbound_error(const struct spy__error_passed *error);
 
 // ---- outbound_metrics.c
 

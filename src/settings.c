@@ -413,6 +413,8 @@ int spy__settings_find(struct spy__settings *s, const struct spy_options *o)
         .resource_period_s = o->resource_period_s,
         .trace_slow_ms = o->trace_slow_ms ? o->trace_slow_ms : TRACE_SLOW_MS_DEFAULT,
         .traces_sample_rate = o->traces_sample_rate,
+        .before_send = o->before_send,
+        .before_send_arg = o->before_send_arg,
         .prometheus_url = or_variable(o->prometheus_url, "SPY_PROMETHEUS_URL"),
         .clickhouse_url = or_variable(o->clickhouse_url, "CLICKHOUSE_URL"),
         .clickhouse_ca = or_variable(o->clickhouse_ca, "CLICKHOUSE_CA"),

@@ -29,6 +29,8 @@ struct spy__settings {
     unsigned log_repeats_max;
     unsigned full_wait_ms, ring_slots, ring_bytes, resource_period_s, trace_slow_ms;
     double traces_sample_rate;
+    int (*before_send)(struct spy_error_report *report, void *arg);
+    void *before_send_arg;
     bool clickhouse_no_migrate, crash_handler;
     uint64_t journal_max_bytes;
     struct spy__pseudonyms *pseudonyms; // of events; NULL for none. Owned: free it

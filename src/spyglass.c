@@ -29,14 +29,15 @@
 #include "backends/clickhouse.h"
 #include "backends/clickhouse_ask.h"
 #include "deliver/http.h"
-#include "outbound.h"
 #endif
 #ifdef SPY_WITH_SERVE
 #include "serve/admin.h"
 #endif
 #include "crashes.h"
+#include "outbound.h"
 #include "settings.h"
 #include "signals/error.h"
+#include "signals/error_report.h"
 #include "signals/event.h"
 #include "signals/log.h"
 #include "signals/log_level.h"
@@ -71,6 +72,9 @@ static int register_metrics(void)
     }
     if (err == 0) {
         err = spy__event_register();
+    }
+    if (err == 0) {
+        err = spy__error_register();
     }
     if (err == 0) {
         err = spy__process_register();
@@ -148,55 +152,20 @@ static int refuse_log(const struct spy__settings *s, int err)
     return spy__settings_refuse(err, "the log cannot be started: %m");
 }
 
-#ifndef SPY_WITH_DELIVER
-static const struct spy__journal_options *spy__outbound_journal(struct spy__journal_options *ret,
-                                                                const struct spy__settings *s,
-                                                                const char *state_dir)
+// Whether records are kept beside the log: what the page's rooms show where there is a page, what
+// led to an error where there is Sentry.
+static bool wants_recent(const struct spy__settings *s)
 {
-    (void)ret, (void)s, (void)state_dir;
-    return NULL;
+    return s->admin || s->sentry_dsn;
 }
 
-static int spy__outbound_open(const struct spy__settings *s, const char *state_dir,
-                              struct spy__journal *journal)
-{
-    const char *option = s->clickhouse_url ? "clickhouse_url" : "sentry_dsn";
-    (void)state_dir, (void)journal;
-    return s->clickhouse_url || s->sentry_dsn
-               ? spy__settings_refuse(-ENOTSUP, "%s is set, and this build has no delivery", option)
-               : 0;
-}
-
-static int spy__outbound_start(void)
-{
-    return 0;
-}
-
-static int spy__outbound_stop(unsigned timeout_ms)
-{
-    (void)timeout_ms;
-    return 0;
-}
-
-static const char *spy__outbound_clickhouse(void)
-{
-    return NULL;
-}
-
-static const char *spy__outbound_sentry(void)
-{
-    return NULL;
-}
-#endif
-
-// What the page's rooms show is kept where there is a page.
 static int start_keep(const struct spy__settings *s)
 {
     const char *state_dir = all.state_dir.lock_fd >= 0 ? s->state_dir : NULL;
     struct spy__journal_options journal;
     const struct spy__keep_options options = {
         .journal = spy__outbound_journal(&journal, s, state_dir),
-        .recent = s->admin != NULL,
+        .recent = wants_recent(s),
         .slow_ns = (uint64_t)s->trace_slow_ms * 1000000u,
         .sample_rate = s->traces_sample_rate,
         .decided = spy__tail_decided,
@@ -207,6 +176,17 @@ static int start_keep(const struct spy__settings *s)
                : spy__outbound_open(s, state_dir, spy__keep_journal());
 }
 
+// The stacks of a process that died lie elsewhere: their addresses stay what they are.
+static void take_error(const struct spy__record *record)
+{
+    static struct spy__stacks_room room; // the pump's alone
+    struct spy__record named = *record;
+    if (!record->recovered) {
+        spy__stacks_of_record(&named, &room);
+    }
+    spy__error_take(&named, NULL);
+}
+
 // The pump's way to what is kept: an event is put right first.
 static void keep_record(const struct spy__record *record)
 {
@@ -215,9 +195,27 @@ static void keep_record(const struct spy__record *record)
         struct spy__record event = *record;
         spy__event_check(&event, &room);
         spy__keep_give(&event);
-    } else {
-        spy__keep_give(record);
+        return;
     }
+    if (record->kind == SPY__KIND_ERROR) {
+        take_error(record);
+    }
+    spy__keep_give(record);
+}
+
+static int start_errors(const struct spy__settings *s)
+{
+    const struct spy__error_report_options options = {
+        .before_send = s->before_send,
+        .before_send_arg = s->before_send_arg,
+        .send = s->sentry_dsn ? spy__outbound_error : NULL,
+    };
+    if (!wants_recent(s)) {
+        return 0;
+    }
+    int err = spy__error_report_open(&options);
+    return err ? spy__settings_refuse(err, "there is no memory for errors")
+               : spy__outbound_errors_open(s);
 }
 
 static int start_pump(const struct spy__settings *s)
@@ -242,9 +240,8 @@ static int start_pump(const struct spy__settings *s)
     };
     int why, err = spy__pump_start(&options, &why);
     all.state_dir_why = all.state_dir_why ? all.state_dir_why : why;
-    bool kept = err == 0 && s->admin; // whoever keeps them, see start_keep()
-    spy__spans_want(kept);
-    spy__errors_want(kept);
+    spy__spans_want(err == 0 && wants_recent(s));
+    spy__errors_want(err == 0 && wants_recent(s));
     return err ? refuse_log(s, err) : 0;
 }
 
@@ -328,6 +325,8 @@ static int stop_all(unsigned timeout_ms)
     spy__resource_stop();
     int err = spy__pump_stop(left_ms(deadline_ns));
     int unsent = spy__outbound_stop(left_ms(deadline_ns));
+    spy__error_report_close();
+    spy__outbound_errors_close();
     spy__keep_close();
     spy__event_set_pseudonyms(NULL);
     spy__pseudonyms_free(all.pseudonyms);
@@ -372,6 +371,7 @@ static int start_all(const struct spy_options *opts)
     err = err ? err : open_state_dir(&s);
     err = err ? err : spy__crashes_start(&s, all.state_dir.lock_fd >= 0 ? s.state_dir : NULL);
     err = err ? err : start_keep(&s);
+    err = err ? err : start_errors(&s);
     err = err ? err : start_pump(&s);
     err = err ? err : spy__outbound_start();
     err = err ? err : start_sampler(&s);

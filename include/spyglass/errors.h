@@ -25,6 +25,31 @@ SPY_BEGIN_DECLS
 #define SPY_ERROR_ID_LEN 32
 
 /**
+ * A field that says what its error is grouped by, in place of its type, its operation or route and
+ * the functions that it came through: errors of one fingerprint are one. At most 256 bytes count.
+ *
+ *     spy_error("payment_refused", text, spy_error_fingerprint("payments"));
+ */
+static inline struct spy_field spy_error_fingerprint(const char *fingerprint)
+{
+    return spy_str("fingerprint", fingerprint);
+}
+
+/** An error on its way out, as `before_send` of struct spy_options sees it: after it was masked.
+ * What it points to lives for the call; NULL for what there is not. */
+struct spy_error_report {
+    int fatal; /**< it ended the process */
+    const char *type;
+    const char *message;
+    const char *place; /**< the operation and its labels, or the method and route */
+    const char *module;
+    const char *correlation_id; /**< "" for none */
+    const struct spy_field *fields;
+    size_t field_count;
+    const char *fingerprint; /**< may be set: to text that lives until the call returns */
+};
+
+/**
  * Publishes one error. Use the macros below. Copies what it needs. Waits for at most `full_wait_ms`
  * where the library cannot keep up; an error lost is counted in
  * spyglass_dropped_total{signal="error",reason}: those of a forked child are, as stopped. Threads:

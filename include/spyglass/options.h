@@ -48,6 +48,8 @@ enum spy_level {
 /** As log_repeats_max: equal lines are written however often they come. */
 #define SPY_REPEATS_UNLIMITED 0xffffffffu
 
+struct spy_error_report; /* spyglass/errors.h */
+
 /**
  * Zero means the default everywhere. Strings are copied by spy_start(); service, environment and
  * release hold at most 128 bytes of UTF-8.
@@ -137,6 +139,11 @@ struct spy_options {
                           of is written into state_dir, which must be set, and told by the next
                           start; then it goes on to the handler that was there before, or the
                           process dies of it (spyglass/crash.h) */
+    int (*before_send)(struct spy_error_report *report, void *arg); /**< is asked for each error
+                                    before it is grouped and sent: 0 drops it. Runs on a thread of
+                                    the library with locks held: it must not call Spyglass, wait or
+                                    take long; default: none */
+    void *before_send_arg;
 };
 
 /**

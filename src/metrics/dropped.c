@@ -13,11 +13,12 @@ static const char *const signal_names[SPY__SIGNALS] = {
 };
 
 static const char *const drop_names[SPY__DROPS] = {
-    [SPY__DROP_MEMORY] = "memory", [SPY__DROP_CARDINALITY] = "cardinality",
-    [SPY__DROP_LABELS] = "labels", [SPY__DROP_NEGATIVE] = "negative",
-    [SPY__DROP_FULL] = "full",     [SPY__DROP_STOPPED] = "stopped",
-    [SPY__DROP_FIELDS] = "fields", [SPY__DROP_TOO_LONG] = "too_long",
-    [SPY__DROP_WRITE] = "write",   [SPY__DROP_UNREGISTERED] = "unregistered",
+    [SPY__DROP_MEMORY] = "memory",   [SPY__DROP_CARDINALITY] = "cardinality",
+    [SPY__DROP_LABELS] = "labels",   [SPY__DROP_NEGATIVE] = "negative",
+    [SPY__DROP_FULL] = "full",       [SPY__DROP_STOPPED] = "stopped",
+    [SPY__DROP_FIELDS] = "fields",   [SPY__DROP_TOO_LONG] = "too_long",
+    [SPY__DROP_WRITE] = "write",     [SPY__DROP_UNREGISTERED] = "unregistered",
+    [SPY__DROP_LIMITED] = "limited",
 };
 
 // Shown from the start, at zero, so that a rate works from the first drop on. One bit a reason.

@@ -32,6 +32,7 @@ enum spy__drop {
     SPY__DROP_TOO_LONG,     // a record past its maximum
     SPY__DROP_WRITE,        // the destination refused it
     SPY__DROP_UNREGISTERED, // its metrics were refused: another has their name, or a wrong one
+    SPY__DROP_LIMITED,      // more of the same than are passed on
     SPY__DROPS,
 };
 

@@ -23,6 +23,10 @@ struct spy__frame {
     const char *module;   // file name of the program or library; NULL where there is none
     const char *build_id; // of the module, in hex; NULL where it has none
     uint64_t offset;      // the address as the module's file has it: what addr2line asks for
+    const char *package;  // path of the module's file; NULL where it is not known
+    uintptr_t image_addr; // where the module begins in memory; 0 where there is none
+    uint64_t image_size;
+    bool in_app; // the program's own code, or that of a library that lies beside it
 };
 
 // The type of a field that is an array of frames, made from one of SPY_FIELD_ADDRS by the pump:

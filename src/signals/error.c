@@ -47,6 +47,9 @@ static void add(struct gathered *all, struct spy_field field, const char *const 
 static void add_own(struct gathered *all, const struct spy__error *error)
 {
     all->fields[all->count++] = spy_str(SPY__ERROR_MECHANISM, error->mechanism);
+    if (error->place) {
+        all->fields[all->count++] = spy_str(SPY__ERROR_PLACE, error->place);
+    }
     if (error->message) {
         all->fields[all->count++] = spy_str(SPY__ERROR_MESSAGE, error->message);
     }
@@ -60,6 +63,7 @@ void spy__error_record(struct spy_uuid id, const struct spy__error *error)
     static const char *const taken[][2] = { { SPY__ERROR_MESSAGE, SPY__ERROR_MESSAGE "_" },
                                             { SPY__ERROR_STACK, SPY__ERROR_STACK "_" },
                                             { SPY__ERROR_MECHANISM, SPY__ERROR_MECHANISM "_" },
+                                            { SPY__ERROR_PLACE, SPY__ERROR_PLACE "_" },
                                             { NULL, NULL } };
     struct spy__context_view context = spy__context_view();
     struct gathered all; // its fields past `count` stay unset

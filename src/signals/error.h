@@ -18,19 +18,27 @@
 #define SPY__ERROR_STACK "stack" // return addresses, innermost first
 // The call that told of it: "spy_error", "spy_end", …
 #define SPY__ERROR_MECHANISM "mechanism"
+#define SPY__ERROR_PLACE "place" // the operation and its labels, or the method and route; or none
+// One of the host's own: what the error is grouped by, see spy_error_fingerprint().
+#define SPY__ERROR_FINGERPRINT "fingerprint"
+#define SPY__ERROR_FINGERPRINT_MAX 256
 // The mechanism of an answer 5xx of which nobody said why.
 #define SPY__ERROR_UNEXPLAINED "spy_http_end"
+
+// Longest place in bytes; a longer one is cut.
+#define SPY__ERROR_PLACE_MAX 200
 
 // Most frames of an error: enough to leave any handler of a host.
 #define SPY__ERROR_FRAMES_MAX SPY__STACK_MAX
 
 // Most fields that an error has beside the context's and its caller's.
-#define SPY__ERROR_FIELDS 3
+#define SPY__ERROR_FIELDS 4
 
 struct spy__error {
     const char *type, *message; // the message may be NULL
     const char *module;         // NULL for none
     const char *mechanism;      // the call that told of it: "spy_error", …
+    const char *place;          // NULL for none
     const struct spy_field *fields;
     size_t field_count;
     const uintptr_t *stack;

@@ -379,6 +379,8 @@ static void publish_error(const struct spy_http *http)
     if (!outcome.error_type || !__atomic_load_n(&spy__errors_wanted, __ATOMIC_RELAXED)) {
         return;
     }
+    char place[SPY__ERROR_PLACE_MAX + 1];
+    (void)snprintf(place, sizeof(place), "%s %s", http->method, http->route);
     const struct spy_field fields[] = {
         spy_str("route", http->route),
         spy_int("status_code", http->status),
@@ -389,6 +391,7 @@ static void publish_error(const struct spy_http *http)
         .message = outcome.message,
         .module = SPY_MODULE,
         .mechanism = http->failed ? "spy_http_fail" : SPY__ERROR_UNEXPLAINED,
+        .place = place,
         .fields = fields,
         .field_count = sizeof(fields) / sizeof(fields[0]),
         .stack = http->traceback,

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/threads.h"
+#include "base/utf8.h"
 #include "base/uuid.h"
 #include "metrics/dropped.h"
 #include "metrics/family.h"
@@ -355,18 +356,39 @@ static void write_failure(const struct spy_span *span, struct spy_outcome outcom
     spy__log(SPY_LEVEL_WARN, NULL, "operation_failed", fields, n);
 }
 
+// The operation's name and the values of its labels, with spaces between them.
+static void print_place(char out[SPY__ERROR_PLACE_MAX + 1], const struct spy_span *span)
+{
+    const char *name = span->operation->name ? span->operation->name : "";
+    size_t len = spy__utf8_cut(name, strlen(name), SPY__ERROR_PLACE_MAX);
+    memcpy(out, name, len);
+    for (size_t i = 0; i < LABELS_MAX && span->operation->labels[i]; i++) {
+        const char *value = span->values[i] ? span->values[i] : "";
+        if (value[0] && len + 1 < SPY__ERROR_PLACE_MAX) {
+            out[len++] = ' ';
+            size_t n = spy__utf8_cut(value, strlen(value), SPY__ERROR_PLACE_MAX - len);
+            memcpy(out + len, value, n);
+            len += n;
+        }
+    }
+    out[len] = '\0';
+}
+
 // A failure is an error: told before its line, which is then none of what led to it.
 static __attribute__((noinline)) void publish_error(const struct spy_span *span,
                                                     struct spy_outcome outcome, uint64_t end_ns)
 {
     uintptr_t stack[SPY__ERROR_FRAMES_MAX];
     struct spy_field fields[LABELS_MAX + 2];
+    char place[SPY__ERROR_PLACE_MAX + 1];
     size_t n = describe(fields, span);
+    print_place(place, span);
     fields[n++] = spy_double("duration_seconds", seconds_until(span, end_ns));
     const struct spy__error error = {
         .type = outcome.error_type,
         .message = outcome.message,
         .mechanism = "spy_end",
+        .place = place,
         .fields = fields,
         .field_count = n,
         .stack = stack,

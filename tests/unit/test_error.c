@@ -142,7 +142,7 @@ static void fields_past_the_most_are_counted(void **state)
     }
     many[0].key = NULL;
     spy__error(NULL, NULL, "t", "m", many, SPY_FIELDS_MAX + 3);
-    assert_int_equal(pushed.field_count, SPY_FIELDS_MAX);
+    assert_int_equal(pushed.field_count, SPY_FIELDS_MAX - 1); // it has no place
     assert_non_null(strstr(fields, "message=m stack "));
     // One without a key, and those past the room that ours leave.
     assert_int_equal(spy__dropped_count(SPY__SIGNAL_ERROR, SPY__DROP_FIELDS) - before,
@@ -160,8 +160,9 @@ static void a_failed_operation_is_an_error(void **state)
     spy_end(&span, spy_failure("timeout", "no answer in 10 s"));
     assert_int_equal(pushes, 1);
     assert_string_equal(event, "timeout");
-    assert_string_equal(fields, "operation=agent agent_name=router duration_seconds=? "
-                                "mechanism=spy_end message=no answer in 10 s stack ");
+    assert_string_equal(fields,
+                        "operation=agent agent_name=router duration_seconds=? "
+                        "mechanism=spy_end place=agent router message=no answer in 10 s stack ");
     assert_true(pushed.span_id == span_id);
     assert_true(begins_in(a_failed_operation_is_an_error));
     assert_int_not_equal(pushed.event_hi | pushed.event_lo, 0);
@@ -190,7 +191,7 @@ static void a_failed_request_is_one_error(void **state)
     assert_string_equal(module, "http");
     assert_string_equal(fields, "path=/memes/7 method=GET route=/memes/{id} status_code=502 "
                                 "duration_seconds=? mechanism=spy_http_fail "
-                                "message=the model said nothing stack ");
+                                "place=GET /memes/{id} message=the model said nothing stack ");
     assert_true(begins_in(a_failed_request_is_one_error));
 }
 
@@ -210,7 +211,8 @@ static void an_answer_5xx_is_an_error(void **state)
     }
     assert_string_equal(event, "status_5xx");
     assert_string_equal(fields, "path=/memes/7 method=GET route=/memes/{id} status_code=503 "
-                                "duration_seconds=? mechanism=" SPY__ERROR_UNEXPLAINED " ");
+                                "duration_seconds=? mechanism=" SPY__ERROR_UNEXPLAINED
+                                " place=GET /memes/{id} ");
 }
 
 static void nothing_is_published_that_nobody_wants(void **state)

@@ -1,0 +1,59 @@
+// A build without delivery: nothing leaves for the network.
+
+#include <errno.h>
+
+#include "outbound.h"
+
+const struct spy__journal_options *spy__outbound_journal(struct spy__journal_options *ret,
+                                                         const struct spy__settings *settings,
+                                                         const char *state_dir)
+{
+    (void)ret, (void)settings, (void)state_dir;
+    return NULL;
+}
+
+int spy__outbound_open(const struct spy__settings *settings, const char *state_dir,
+                       struct spy__journal *journal)
+{
+    const char *option = settings->clickhouse_url ? "clickhouse_url" : "sentry_dsn";
+    (void)state_dir, (void)journal;
+    return settings->clickhouse_url || settings->sentry_dsn
+               ? spy__settings_refuse(-ENOTSUP, "%s is set, and this build has no delivery", option)
+               : 0;
+}
+
+int spy__outbound_start(void)
+{
+    return 0;
+}
+
+int spy__outbound_stop(unsigned timeout_ms)
+{
+    (void)timeout_ms;
+    return 0;
+}
+
+const char *spy__outbound_clickhouse(void)
+{
+    return NULL;
+}
+
+const char *spy__outbound_sentry(void)
+{
+    return NULL;
+}
+
+int spy__outbound_errors_open(const struct spy__settings *settings)
+{
+    (void)settings;
+    return 0;
+}
+
+void spy__outbound_errors_close(void)
+{
+}
+
+void spy__outbound_error(const struct spy__error_passed *error)
+{
+    (void)error;
+}
