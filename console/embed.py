@@ -1,7 +1,8 @@
-"""Writes the files of the page as C arrays: embed.py --out FILE.c --depfile FILE.d --uplot DIR --dashboards DIR FILE...
+"""Writes the files of the page as C arrays: embed.py --out FILE.c --depfile FILE.d --uplot DIR --dashboards DIR --queries DIR FILE...
 
 Each FILE of this folder is served under /console/, index.html at /; uPlot's files under /console/uplot/. The dashboards
-are those that Grafana reads; they are served under /api/dashboards/UID, with a list of them at /api/dashboards. Without
+are those that Grafana reads; they are served under /api/dashboards/UID, with a list of them at /api/dashboards. The
+queries of analytics are served at /api/events/queries: {"current": {NAME: SQL}, "legacy": {NAME: SQL}}. Without
 uPlot (script/setup brings it) the page is missing.html, which says how to get it; the build then looks for it each time.
 """
 
@@ -36,6 +37,17 @@ def dashboards(paths):
     return [("/api/dashboards", TYPES[".json"], json.dumps(listed).encode())] + files
 
 
+def sql_files(folder):
+    return sorted(glob.glob(os.path.join(folder, "*.sql")))
+
+
+def queries(folder):
+    """(path, type, bytes) of the queries, of the current schema and of the one for old servers."""
+    found = {schema: {os.path.splitext(os.path.basename(path))[0]: read(path).decode() for path in sql_files(inside)}
+             for schema, inside in (("current", folder), ("legacy", os.path.join(folder, "legacy")))}
+    return [("/api/events/queries", TYPES[".json"], json.dumps(found).encode())]
+
+
 def page(names, uplot):
     """(path, type, bytes) of each file of the page."""
     if not all(os.path.exists(os.path.join(uplot, name)) for name in UPLOT):
@@ -68,16 +80,17 @@ def c_source(files):
 
 def main():
     parser = argparse.ArgumentParser()
-    for name in ("--out", "--depfile", "--uplot", "--dashboards"):
+    for name in ("--out", "--depfile", "--uplot", "--dashboards", "--queries"):
         parser.add_argument(name, required=True)
     parser.add_argument("files", nargs="+")
     args = parser.parse_args()
     boards = sorted(glob.glob(os.path.join(args.dashboards, "*.json")))
     with open(args.out, "w", encoding="utf-8") as file:
-        file.write(c_source(page(args.files, args.uplot) + dashboards(boards)))
+        file.write(c_source(page(args.files, args.uplot) + dashboards(boards) + queries(args.queries)))
     with open(args.depfile, "w", encoding="utf-8") as file:
         folder = [args.dashboards] if os.path.isdir(args.dashboards) else []
         needs = [os.path.join(args.uplot, name) for name in UPLOT] + boards + folder
+        needs += sql_files(args.queries) + sql_files(os.path.join(args.queries, "legacy"))
         file.write(f"{args.out}: {' '.join(path.replace(' ', chr(92) + ' ') for path in needs)}\n")
 
 

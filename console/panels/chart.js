@@ -71,8 +71,13 @@ export function zoomHook(context) {
     };
 }
 
-/** rowsAt(u) → [{ color, name, value }] or null; shown beside the cursor of the chart that the pointer is in. */
-export function tooltip(body, rowsAt) {
+function whenAt(u) {
+    return new Date(u.data[0][u.cursor.idx] * 1000).toLocaleString(undefined,
+        { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+}
+
+/** rowsAt(u) → [{ color, name, value }] or null; shown beside the cursor of the chart that the pointer is in, under headAt(u). */
+export function tooltip(body, rowsAt, headAt = whenAt) {
     const box = h("div", { class: "tooltip", hidden: true });
     body.append(box);
     return {
@@ -83,9 +88,7 @@ export function tooltip(body, rowsAt) {
             if (!rows) {
                 return;
             }
-            const when = new Date(u.data[0][idx] * 1000).toLocaleString(undefined,
-                { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
-            box.replaceChildren(h("div", { class: "when" }, when), ...rows.map(({ color, name, value }) =>
+            box.replaceChildren(h("div", { class: "when" }, headAt(u)), ...rows.map(({ color, name, value }) =>
                 h("div", { class: "line" }, h("i", { vars: { color: color || "transparent" } }), h("span", {}, name), h("b", {}, value))));
             const x = u.over.offsetLeft + left, y = u.over.offsetTop + top;
             const right = x + 16 + box.offsetWidth > body.clientWidth;

@@ -6,7 +6,8 @@
 
 import { dashboards } from "./dashboards.js";
 import { alerts } from "./alerts.js";
+import { events } from "./events.js";
 import { logs } from "./logs.js";
 import { requests } from "./requests.js";
 
-export const rooms = [dashboards, requests, logs, alerts];
+export const rooms = [dashboards, requests, logs, events, alerts];

@@ -5,9 +5,7 @@ import json
 import math
 import os
 import random
-import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -15,8 +13,7 @@ import time
 import unittest
 import urllib.parse
 
-import running  # noqa: F401  (script/lib, by way of it)
-import node
+import page
 import ports
 import processes
 import stack
@@ -24,13 +21,8 @@ from service import Connection, Memegen
 from standin import Standin
 from test_stack import Server
 
-BROWSER_TIMEOUT_S = 240
 HOSTILE = "<img src=x onerror=alert(1)>"
 TOPICS = ("rust vs c", "monday mornings", "a deadline", "merge conflicts", "cats on keyboards", "stand-up meetings", "ü 日本語")
-
-
-def chromium():
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 class Traffic(threading.Thread):
@@ -60,7 +52,7 @@ class Traffic(threading.Thread):
         self.join(30)
 
 
-@unittest.skipUnless(chromium() and node.program(), "there is no Chromium, or no Node: script/setup test brings them")
+@unittest.skipIf(page.missing(), page.missing())
 class Console(unittest.TestCase):
     INTERVAL = "1s"
     HOSTILE_TOO = True
@@ -124,14 +116,7 @@ class Console(unittest.TestCase):
         return bool(cls.query("query", query=expression))
 
     def browse(self, check):
-        done = subprocess.run(
-            [node.program(), os.path.join(stack.ROOT, "tests/system/console.mjs"), check], capture_output=True, text=True, check=False,
-            timeout=BROWSER_TIMEOUT_S, env={**os.environ, "PAGE": "http://%s:%d" % self.memegen.admin, "HOME": self.folder,
-                                            "SERVICE": "http://%s:%d" % self.memegen.address, "CHROMIUM": chromium(), "PACKAGES": node.PACKAGES})
-        self.assertEqual(done.returncode, 0, done.stderr[-4000:])
-        seen = json.loads(done.stdout)
-        self.assertEqual(seen["problems"], [])
-        return seen
+        return page.browse("console.mjs", check, self.memegen, self.folder)
 
     def expected(self, panel):
         """Whether Prometheus has a number for any of the panel's expressions in the last minutes."""
