@@ -10,45 +10,45 @@ static const char digit_pairs[] =
     "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
     "8081828384858687888990919293949596979899";
 
+static const uint64_t powers_of_10[] = {
+    1u,
+    10u,
+    100u,
+    1000u,
+    10000u,
+    100000u,
+    1000000u,
+    10000000u,
+    100000000u,
+    1000000000u,
+    10000000000u,
+    100000000000u,
+    1000000000000u,
+    10000000000000u,
+    100000000000000u,
+    1000000000000000u,
+    10000000000000000u,
+    100000000000000000u,
+    1000000000000000000u,
+    10000000000000000000u,
+};
+
 // Without a branch on v: lengths are hard to predict. 1233 / 4096 is log10(2), well enough for 64
-// bits.
-static unsigned count_digits(uint64_t v)
+// bits. v | 1 has as many digits as v, and 0 one.
+static inline unsigned count_digits(uint64_t v)
 {
-    static const uint64_t powers[] = {
-        0, // so that 0 has one digit
-        10u,
-        100u,
-        1000u,
-        10000u,
-        100000u,
-        1000000u,
-        10000000u,
-        100000000u,
-        1000000000u,
-        10000000000u,
-        100000000000u,
-        1000000000000u,
-        10000000000000u,
-        100000000000000u,
-        1000000000000000u,
-        10000000000000000u,
-        100000000000000000u,
-        1000000000000000000u,
-        10000000000000000000u,
-    };
     unsigned bits = 64 - (unsigned)__builtin_clzll(v | 1);
     unsigned least = bits * 1233 >> 12;
-    return least + (v >= powers[least]);
+    return least + ((v | 1) >= powers_of_10[least]);
 }
 
 size_t spy__u64_print(char *out, uint64_t v)
 {
     unsigned n = count_digits(v);
     char *at = out + n;
-    while (v >= 100) {
+    for (; v >= 100; v /= 100) {
         at -= 2;
         memcpy(at, digit_pairs + v % 100 * 2, 2);
-        v /= 100;
     }
     if (v >= 10) {
         memcpy(at - 2, digit_pairs + v * 2, 2);
@@ -152,39 +152,74 @@ static size_t print_exponent(char *out, int e)
     return 2 + spy__u64_print(out + 2, magnitude);
 }
 
-// One digit, a point, the rest, and the exponent.
-static size_t print_scientific(char *out, const char *digits, size_t n, int e)
+// Digits go to where they belong at once: what was put together elsewhere would have to be read back
+// before it has arrived there.
+
+// The last n digits of v, with zeros in front.
+static inline void print_digits(char *out, uint64_t v, size_t n)
 {
-    size_t len = 0;
-    out[len++] = digits[0];
+    for (; n >= 2; n -= 2, v /= 100) {
+        memcpy(out + n - 2, digit_pairs + v % 100 * 2, 2);
+    }
+    if (n > 0) {
+        *out = (char)('0' + v % 10);
+    }
+}
+
+// One digit, a point, the rest, and the exponent.
+static size_t print_scientific(char *out, uint64_t digits, size_t n, int e)
+{
+    size_t len = 1;
+    print_digits(out, digits / powers_of_10[n - 1], 1);
     if (n > 1) {
-        out[len++] = '.';
-        memcpy(out + len, digits + 1, n - 1);
-        len += n - 1;
+        out[1] = '.';
+        print_digits(out + 2, digits, n - 1);
+        len = n + 1;
     }
     return len + print_exponent(out + len, e);
 }
 
-// `before` digits stand before the point; it may be less than one, or more than n.
-static size_t print_plain(char *out, const char *digits, size_t n, int before)
+// `before` of the n digits stand before the point; it may be less than one, or more than n.
+static size_t print_plain(char *out, uint64_t digits, size_t n, int before)
 {
     if (before <= 0) {
         size_t zeros = (size_t)-before;
-        memcpy(out, "0.", 2);
-        memset(out + 2, '0', zeros);
-        memcpy(out + 2 + zeros, digits, n);
+        memcpy(out, "0.000", 5); // at most three zeros: below 1e-4 there is an exponent
+        print_digits(out + 2 + zeros, digits, n);
         return 2 + zeros + n;
     }
     size_t whole = (size_t)before;
     if (whole >= n) {
-        memcpy(out, digits, n);
+        print_digits(out, digits, n);
         memset(out + n, '0', whole - n);
         return whole;
     }
-    memcpy(out, digits, whole);
+    print_digits(out, digits / powers_of_10[n - whole], whole);
     out[whole] = '.';
-    memcpy(out + whole + 1, digits + whole, n - whole);
+    print_digits(out + whole + 1, digits, n - whole);
     return n + 1;
+}
+
+// A decimal's digits without the zeros at their end.
+static inline struct decimal without_zeros(struct decimal d)
+{
+    while (d.digits % 100000000 == 0) {
+        d.digits /= 100000000;
+        d.exponent += 8;
+    }
+    if (d.digits % 10000 == 0) {
+        d.digits /= 10000;
+        d.exponent += 4;
+    }
+    if (d.digits % 100 == 0) {
+        d.digits /= 100;
+        d.exponent += 2;
+    }
+    if (d.digits % 10 == 0) {
+        d.digits /= 10;
+        d.exponent += 1;
+    }
+    return d;
 }
 
 // Exponent form below 1e-4 and from 10^plain_digits on.
@@ -211,17 +246,13 @@ static size_t print_double(char *out, double v, int plain_digits)
         out[len++] = '0';
         return len;
     }
-    struct decimal d = shortest(fraction, biased_exponent);
-    char digits[SPY__NUMBER_MAX];
-    size_t n = spy__u64_print(digits, d.digits);
+    struct decimal d = without_zeros(shortest(fraction, biased_exponent));
+    size_t n = count_digits(d.digits);
     int before = (int)n + d.exponent;
-    while (digits[n - 1] == '0') {
-        n--;
-    }
     if (before - 1 < -4 || before - 1 >= plain_digits) {
-        return len + print_scientific(out + len, digits, n, before - 1);
+        return len + print_scientific(out + len, d.digits, n, before - 1);
     }
-    return len + print_plain(out + len, digits, n, before);
+    return len + print_plain(out + len, d.digits, n, before);
 }
 
 size_t spy__double_print(char *out, double v)
