@@ -56,6 +56,18 @@ static inline uint64_t spy__mask16(spy__bytes16 v)
     return (uint64_t)(unsigned)_mm_movemask_epi8(v);
 }
 
+// v as sixteen digits of hex, in lower case.
+static inline spy__bytes16 spy__hex16(uint64_t v)
+{
+    __m128i bytes = _mm_cvtsi64_si128((long long)__builtin_bswap64(v));
+    __m128i four = _mm_set1_epi8(15);
+    __m128i digits = _mm_unpacklo_epi8(_mm_and_si128(_mm_srli_epi16(bytes, 4), four),
+                                       _mm_and_si128(bytes, four));
+    __m128i letters =
+        _mm_and_si128(_mm_cmpgt_epi8(digits, _mm_set1_epi8(9)), _mm_set1_epi8('a' - '0' - 10));
+    return _mm_add_epi8(_mm_add_epi8(digits, _mm_set1_epi8('0')), letters);
+}
+
 #elif defined(__aarch64__) && defined(__ARM_NEON) && !defined(SPY__BYTES16_PLAIN)
 #include <arm_neon.h>
 
@@ -97,6 +109,13 @@ static inline spy__bytes16 spy__either16(spy__bytes16 a, spy__bytes16 b)
 static inline uint64_t spy__mask16(spy__bytes16 v)
 {
     return vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(v), 4)), 0);
+}
+static inline spy__bytes16 spy__hex16(uint64_t v)
+{
+    const uint8x8_t bytes = vcreate_u8(__builtin_bswap64(v));
+    const uint8x8x2_t digits = vzip_u8(vshr_n_u8(bytes, 4), vand_u8(bytes, vdup_n_u8(15)));
+    return vqtbl1q_u8(vld1q_u8((const uint8_t *)"0123456789abcdef"),
+                      vcombine_u8(digits.val[0], digits.val[1]));
 }
 
 #else
@@ -158,6 +177,14 @@ static inline uint64_t spy__mask16(spy__bytes16 v)
         mask |= (uint64_t)(v.b[i] & 1) << i;
     }
     return mask;
+}
+static inline spy__bytes16 spy__hex16(uint64_t v)
+{
+    spy__bytes16 ret;
+    for (int i = 15; i >= 0; i--, v >>= 4) {
+        ret.b[i] = (unsigned char)"0123456789abcdef"[v & 15];
+    }
+    return ret;
 }
 #endif
 

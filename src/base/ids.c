@@ -4,12 +4,11 @@
 
 #include <string.h>
 
+#include "base/bytes16.h"
+
 void spy__hex_u64(char out[16], uint64_t v)
 {
-    static const char hex[16] = "0123456789abcdef";
-    for (int i = 15; i >= 0; i--, v >>= 4) {
-        out[i] = hex[v & 15];
-    }
+    spy__store16(out, spy__hex16(v));
 }
 
 size_t spy__address_print(char out[18], uintptr_t address)

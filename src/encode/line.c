@@ -128,20 +128,11 @@ static char *put_escape(char *to, unsigned char c)
     return to + 5;
 }
 
-char *spy__line_escape(struct spy__line *l, char *at, const char *s, size_t n)
+// From the first special byte on, which is s[0].
+static __attribute__((noinline)) char *escape_rest(struct spy__line *l, char *at, const char *s,
+                                                   size_t n)
 {
-    for (size_t i = 0;;) {
-        at = spy__line_room(l, at, n - i);
-        if (__builtin_expect(l->out->failed, 0)) {
-            return at;
-        }
-        size_t run = copy_clean(at, s + i, n - i);
-        at += run;
-        i += run;
-        if (i == n) {
-            return at;
-        }
-        // What ends a run has room in the slack; the next round checks again.
+    for (size_t i = 0; i < n;) {
         unsigned char c = (unsigned char)s[i];
         size_t len = c < 0x80 ? 1 : spy__utf8_char((const unsigned char *)s + i, n - i);
         if (c < 0x80) {
@@ -153,7 +144,26 @@ char *spy__line_escape(struct spy__line *l, char *at, const char *s, size_t n)
             }
         }
         i += len ? len : 1;
+        // What ended a run had room in the slack.
+        at = spy__line_room(l, at, n - i);
+        if (__builtin_expect(l->out->failed, 0)) {
+            return at;
+        }
+        size_t run = copy_clean(at, s + i, n - i);
+        at += run;
+        i += run;
     }
+    return at;
+}
+
+char *spy__line_escape(struct spy__line *l, char *at, const char *s, size_t n)
+{
+    at = spy__line_room(l, at, n);
+    if (__builtin_expect(l->out->failed, 0)) {
+        return at;
+    }
+    size_t run = copy_clean(at, s, n);
+    return __builtin_expect(run == n, 1) ? at + n : escape_rest(l, at + run, s + run, n - run);
 }
 
 // Marks what is not plain: up to the space, DEL and above, quotes, '=' and the backslash.
@@ -188,12 +198,6 @@ bool spy__is_plain_ascii(const char *s, size_t n)
 }
 
 // ---- numbers and times
-
-#define HEX_ROW(h)                                                                                 \
-    h "0" h "1" h "2" h "3" h "4" h "5" h "6" h "7" h "8" h "9" h "a" h "b" h "c" h "d" h "e" h "f"
-const char spy__hex_pairs[513] = HEX_ROW("0") HEX_ROW("1") HEX_ROW("2") HEX_ROW("3") HEX_ROW("4")
-    HEX_ROW("5") HEX_ROW("6") HEX_ROW("7") HEX_ROW("8") HEX_ROW("9") HEX_ROW("a") HEX_ROW("b")
-        HEX_ROW("c") HEX_ROW("d") HEX_ROW("e") HEX_ROW("f");
 
 // Writes v, below 100, in two digits.
 static inline void two_digits(char *out, unsigned v)
@@ -256,9 +260,7 @@ void spy__time_print(char ret[SPY__TIME_LEN], uint64_t time_ns)
 
 char *spy__line_id(char *at, const struct spy__record_id *id)
 {
-    for (int i = 0; i < 4; i++) {
-        memcpy(at + 2 * i, spy__hex_pairs + 2 * (id->run >> (24 - 8 * i) & 255), 2);
-    }
+    spy__line_hex(at, id->run << 32); // and eight zeros, which are written over
     at[8] = '.';
     at += 9;
     at += spy__u64_print(at, id->slot);

@@ -90,15 +90,10 @@ char *spy__line_escape(struct spy__line *l, char *at, const char *s, size_t n);
 // no to may still be: it decides quickly for most.
 bool spy__is_plain_ascii(const char *s, size_t n);
 
-// 00 to ff.
-extern const char spy__hex_pairs[513];
-
 // 16 digits of hex; unchecked.
 static inline char *spy__line_hex(char *at, uint64_t v)
 {
-    for (int i = 0; i < 8; i++) {
-        memcpy(at + 2 * i, spy__hex_pairs + 2 * (v >> (56 - 8 * i) & 255), 2);
-    }
+    spy__store16(at, spy__hex16(v));
     return at + 16;
 }
 

@@ -55,8 +55,8 @@ static char *put_safe(struct spy__line *l, char *at, const char *s, size_t n)
         i += c1;
         c = (unsigned char)s[i];
         at = SPY__LINE_LITERAL(at, "\\u00");
-        memcpy(at, spy__hex_pairs + 2 * c, 2);
-        at += 2;
+        *at++ = "0123456789abcdef"[c >> 4];
+        *at++ = "0123456789abcdef"[c & 15];
         from = i + 1;
     }
     return spy__line_escape(l, at, s + from, n - from);

@@ -73,11 +73,24 @@ static void copies_and_places(void **state)
     assert_int_equal(spy__mask16(spy__equal16(spy__load16(text), 'g')), 0);
 }
 
+static void digits_of_hex(void **state)
+{
+    (void)state;
+    char to[17] = { 0 };
+    spy__store16(to, spy__hex16(0x0123456789abcdef));
+    assert_string_equal(to, "0123456789abcdef");
+    spy__store16(to, spy__hex16(0xfedcba98f0f90a9f));
+    assert_string_equal(to, "fedcba98f0f90a9f");
+    spy__store16(to, spy__hex16(0));
+    assert_string_equal(to, "0000000000000000");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(marks),
         cmocka_unit_test(copies_and_places),
+        cmocka_unit_test(digits_of_hex),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
