@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "record/drain.h"
+#include "record/mask/keys.h"
 #include "record/recover.h"
 #include "record/rings.h"
 #include "record/wire_put.h"
@@ -68,17 +69,18 @@ static void make_bad(const uint8_t *data, size_t size)
 // Goes through what was found, and marks the good records that are among it.
 static void look(const struct spy__dead *dead, bool found[RECORDS])
 {
+    static struct spy__keys keys;
     struct spy__drain drain;
     uint64_t records = 0;
-    if (spy__drain_init(&drain, dead->slots) != 0) {
+    if (spy__drain_init(&drain, dead->slots, &keys) != 0) {
         return;
     }
     spy__drain_begin(&drain, &dead->map, dead->run, true);
     for (unsigned i = 0; i < dead->slots; i++) {
         spy__drain_lane(&drain, i, dead->slot[i].bytes, dead->slot[i].n);
     }
-    for (struct spy__lane *lane; (lane = spy__drain_first(&drain)); spy__drain_next(&drain)) {
-        uint64_t sequence = lane->view.record.id.sequence;
+    for (; spy__drain_first(&drain); spy__drain_next(&drain)) {
+        uint64_t sequence = drain.view.record.id.sequence;
         if (sequence >= 1 && sequence <= RECORDS) {
             found[sequence - 1] = true;
         }

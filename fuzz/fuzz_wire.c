@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "record/mask/keys.h"
 #include "record/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -48,6 +49,27 @@ static void check_same(const struct spy__record *a, const struct spy__record *b)
     }
 }
 
+// Reading with a table of keys finds the same record, and keys that are the fields' own.
+static void check_keys(const struct spy__wire_view *view, const unsigned char *bytes, size_t size)
+{
+    static struct spy__keys keys; // what it knows from other inputs must not matter
+    static struct spy__wire_view keyed;
+    check(spy__wire_read_keys(&keyed, bytes, size, &keys) == 0);
+    check(keyed.bytes == view->bytes && keyed.fields_dropped == view->fields_dropped);
+    check(keyed.record.field_count == view->record.field_count && keyed.record.keys == keyed.keys);
+    for (size_t i = 0; i < view->record.field_count; i++) {
+        const char *text = view->record.fields[i].key;
+        const struct spy__key *key = keyed.keys[i];
+        check(keyed.record.fields[i].key == text);
+        if (key) {
+            struct spy__key_numbers numbers = spy__key_numbers(text, key->len);
+            check(text[key->len] == '\0' && key->first == numbers.first);
+            check(key->middle == numbers.middle && key->last == numbers.last);
+            check(key->kind == spy__key_kind(NULL, text, key->len));
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static _Alignas(8) unsigned char again[SPY__RECORD_MAX + SPY__WIRE_SLACK];
@@ -62,6 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (err == 0) {
         check(view.bytes > 0 && view.bytes <= size);
         look_at(&view);
+        check_keys(&view, bytes, size);
         size_t n = spy__wire_write(again, sizeof(again), &view.record);
         if (n > 0) {
             check(spy__wire_intact(again, n, 0) && spy__wire_read(&second, again, n) == 0);

@@ -33,11 +33,33 @@ static char *put_head(char *at, const struct spy__record *record)
     return at + SPY__TIME_LEN + level->len;
 }
 
-static char *put_key(struct spy__line *l, char *at, const char *key)
+// Writes what stands before a field's value, and keeps it with the key.
+static __attribute__((noinline)) char *make_key(struct spy__line *l, char *at, const char *text,
+                                                struct spy__key *key)
 {
+    const size_t before = l->out->failed ? 0 : (size_t)(at - l->out->bytes);
     at = SPY__LINE_LITERAL(at, ",\"");
-    at = spy__line_escape(l, at, key, strlen(key));
-    return spy__key_is_reserved(key) ? SPY__LINE_LITERAL(at, "_\":") : SPY__LINE_LITERAL(at, "\":");
+    at = spy__line_escape(l, at, text, strlen(text));
+    at = spy__key_is_reserved(text) ? SPY__LINE_LITERAL(at, "_\":") : SPY__LINE_LITERAL(at, "\":");
+    if (key && !l->out->failed) {
+        size_t n = (size_t)(at - l->out->bytes) - before;
+        if (n <= sizeof(key->json)) {
+            memcpy(key->json, l->out->bytes + before, n);
+            key->json_bytes = (uint8_t)n;
+        }
+    }
+    return at;
+}
+
+static inline char *put_key(struct spy__line *l, char *at, const struct spy__record *record,
+                            size_t i)
+{
+    struct spy__key *key = record->keys ? record->keys[i] : NULL;
+    if (key && key->json_bytes > 0) {
+        memcpy(at, key->json, sizeof(key->json));
+        return at + key->json_bytes;
+    }
+    return make_key(l, at, record->fields[i].key, key);
 }
 
 // The number and the bool take their room from the slack: they are shorter.
@@ -112,7 +134,7 @@ void spy__encode_log_json(struct spy__buf *out, const struct spy__record *record
     at = spy__line_put(&l, at, style->json, style->json_len);
     at = put_ids(&l, at, record);
     for (size_t i = 0; i < record->field_count; i++) {
-        at = put_key(&l, at, record->fields[i].key);
+        at = put_key(&l, at, record, i);
         at = put_value(&l, at, &record->fields[i]);
     }
     at = put_record_id(spy__line_room(&l, at, 0), record);

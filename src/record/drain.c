@@ -4,19 +4,25 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "record/rings.h"
 
-int spy__drain_init(struct spy__drain *ret, unsigned lanes_max)
+int spy__drain_init(struct spy__drain *ret, unsigned lanes_max, struct spy__keys *keys)
 {
-    struct spy__drain drain = { .lanes_max = lanes_max };
-    drain.lanes = calloc(lanes_max + 1, sizeof(drain.lanes[0]));
-    drain.heap = calloc(lanes_max + 1, sizeof(drain.heap[0]));
-    if (!drain.lanes || !drain.heap) {
-        spy__drain_done(&drain);
+    struct spy__lane *lanes = calloc(lanes_max + 1, sizeof(lanes[0]));
+    unsigned *heap = calloc(lanes_max + 1, sizeof(heap[0]));
+    if (!lanes || !heap) {
+        free(lanes);
+        free(heap);
         return -ENOMEM;
     }
-    *ret = drain;
+    ret->lanes = lanes;
+    ret->heap = heap;
+    ret->lanes_max = lanes_max;
+    ret->keys = keys;
+    ret->unreadable = 0;
+    spy__drain_begin(ret, NULL, 0, false);
     return 0;
 }
 
@@ -24,7 +30,8 @@ void spy__drain_done(struct spy__drain *drain)
 {
     free(drain->lanes);
     free(drain->heap);
-    *drain = (struct spy__drain){ 0 };
+    drain->lanes = NULL;
+    drain->heap = NULL;
 }
 
 void spy__drain_begin(struct spy__drain *drain, const struct spy__ticks_map *map, uint64_t run,
@@ -36,32 +43,19 @@ void spy__drain_begin(struct spy__drain *drain, const struct spy__ticks_map *map
     drain->heap_count = 0;
 }
 
-// Reads the record at lane->at; false where none is left. A ring holds whole records: what is none
-// means that the host wrote over it, and nothing behind it can be found.
-static bool read_record(struct spy__drain *drain, unsigned i)
+// Looks when the record at lane->at was published; false where none is left. Where the bytes are no
+// record, any time will do: they are passed over when their turn comes.
+static bool look(struct spy__drain *drain, struct spy__lane *lane)
 {
-    struct spy__lane *lane = &drain->lanes[i];
-    while (lane->at < lane->end) {
-        size_t left = (size_t)(lane->end - lane->at);
-        int err = spy__wire_read(&lane->view, lane->at, left);
-        if (err == 0) {
-            struct spy__record *record = &lane->view.record;
-            lane->key_ns = drain->map ? spy__ticks_to_ns(drain->map, lane->view.ticks)
-                                      : spy__rings_time_ns(lane->view.ticks);
-            record->time_ns = record->time_ns ? record->time_ns : lane->key_ns;
-            if (drain->run != 0) {
-                record->id.run = drain->run;
-                record->id.slot = i;
-            }
-            record->recovered |= drain->recovered;
-            return true;
-        }
-        size_t skipped = err == -ENOTSUP ? lane->view.bytes : left;
-        drain->unreadable += skipped;
-        lane->at += skipped;
-        lane->read += skipped;
+    uint64_t ticks = 0;
+    if (lane->at >= lane->end) {
+        return false;
     }
-    return false;
+    if (lane->end - lane->at >= (ptrdiff_t)sizeof(struct spy__wire_head)) {
+        memcpy(&ticks, lane->at + offsetof(struct spy__wire_head, ticks), sizeof(ticks));
+    }
+    lane->key_ns = drain->map ? spy__ticks_to_ns(drain->map, ticks) : spy__rings_time_ns(ticks);
+    return true;
 }
 
 static bool earlier(const struct spy__drain *drain, unsigned a, unsigned b)
@@ -96,7 +90,7 @@ void spy__drain_lane(struct spy__drain *drain, unsigned i, const void *bytes, si
     if (n > 0) {
         lane->end += n; // NULL has no bytes
     }
-    if (read_record(drain, i)) {
+    if (look(drain, lane)) {
         unsigned at = drain->heap_count++;
         drain->heap[at] = i;
         for (; at > 0 && earlier(drain, at, (at - 1) / 2); at = (at - 1) / 2) {
@@ -105,13 +99,53 @@ void spy__drain_lane(struct spy__drain *drain, unsigned i, const void *bytes, si
     }
 }
 
-void spy__drain_next(struct spy__drain *drain)
+// The first lane has read n bytes more.
+static void pass(struct spy__drain *drain, size_t n)
 {
     struct spy__lane *lane = &drain->lanes[drain->heap[0]];
-    lane->at += lane->view.bytes;
-    lane->read += lane->view.bytes;
-    if (!read_record(drain, drain->heap[0])) {
+    lane->at += n;
+    lane->read += n;
+    if (!look(drain, lane)) {
         drain->heap[0] = drain->heap[--drain->heap_count];
     }
     sift_down(drain);
+}
+
+// Reads the first lane's record. A ring holds whole records: what is none means that the host wrote
+// over it, and nothing behind it can be found. Returns how many bytes are to be passed over, 0 where
+// it was read.
+static size_t read_first(struct spy__drain *drain)
+{
+    const struct spy__lane *lane = &drain->lanes[drain->heap[0]];
+    struct spy__record *record = &drain->view.record;
+    const size_t left = (size_t)(lane->end - lane->at);
+    int err = spy__wire_read_keys(&drain->view, lane->at, left, drain->keys);
+    if (err != 0) {
+        return err == -ENOTSUP ? drain->view.bytes : left;
+    }
+    record->time_ns = record->time_ns ? record->time_ns : lane->key_ns;
+    if (drain->run != 0) {
+        record->id.run = drain->run;
+        record->id.slot = drain->heap[0];
+    }
+    record->recovered |= drain->recovered;
+    return 0;
+}
+
+struct spy__lane *spy__drain_first(struct spy__drain *drain)
+{
+    while (drain->heap_count > 0) {
+        size_t skipped = read_first(drain);
+        if (skipped == 0) {
+            return &drain->lanes[drain->heap[0]];
+        }
+        drain->unreadable += skipped;
+        pass(drain, skipped);
+    }
+    return NULL;
+}
+
+void spy__drain_next(struct spy__drain *drain)
+{
+    pass(drain, drain->view.bytes);
 }

@@ -16,17 +16,18 @@
 #include "record/wire.h"
 
 struct spy__lane {
-    const unsigned char *at, *end; // not read yet; the record at `at` is in `view`
+    const unsigned char *at, *end; // not read yet
     uint64_t key_ns;               // when that one was published
     size_t read;                   // bytes that were read and not given back: whole records
     bool secret;                   // one of them is to be wiped
-    struct spy__wire_view view;
 };
 
 struct spy__drain {
     struct spy__lane *lanes;
     unsigned *heap; // of lanes with records left, the earliest first
     unsigned lanes_max, heap_count;
+    struct spy__keys *keys;           // for reading records; borrowed
+    struct spy__wire_view view;       // of the earliest record
     const struct spy__ticks_map *map; // NULL: that of the open rings
     uint64_t run;                     // of the records' ids, 0: they have none
     bool recovered;                   // the records' mark
@@ -34,7 +35,7 @@ struct spy__drain {
 };
 
 // Returns 0 or -ENOMEM.
-int spy__drain_init(struct spy__drain *ret, unsigned lanes_max);
+int spy__drain_init(struct spy__drain *ret, unsigned lanes_max, struct spy__keys *keys);
 void spy__drain_done(struct spy__drain *drain);
 
 // Begins a round: no lane has records. What the lanes have read stays to be given back.
@@ -43,12 +44,9 @@ void spy__drain_begin(struct spy__drain *drain, const struct spy__ticks_map *map
 // Gives lane i its records: n bytes, borrowed until they were read.
 void spy__drain_lane(struct spy__drain *drain, unsigned i, const void *bytes, size_t n);
 
-// The lane of the earliest record, or NULL where none is left. The record is valid until
-// spy__drain_next().
-static inline struct spy__lane *spy__drain_first(struct spy__drain *drain)
-{
-    return drain->heap_count > 0 ? &drain->lanes[drain->heap[0]] : NULL;
-}
+// Reads the earliest record into drain->view, and returns its lane, or NULL where none is left. The
+// view is good until the next call of this or spy__drain_next().
+struct spy__lane *spy__drain_first(struct spy__drain *drain);
 // Goes past it.
 void spy__drain_next(struct spy__drain *drain);
 

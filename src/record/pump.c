@@ -311,7 +311,8 @@ static int make_run(struct spy__run **ret, const struct spy__pump_options *optio
     }
     err = open_rings(options, ret_why);
     if (err == 0) {
-        err = spy__drain_init(&run->drain, (unsigned)spy__rings_count());
+        err = spy__drain_init(&run->drain, (unsigned)spy__rings_count(),
+                              spy__masker_keys(run->masker));
         if (err == 0) {
             *ret = run;
             return 0;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "record/frame.h"
+#include "record/key.h"
 #include "spyglass/log.h"
 
 // Longest string of a field in bytes (signals cut it at a character), and longest key of a bound
@@ -64,7 +65,10 @@ struct spy__record {
     const char *module;             // NULL for none
     const struct spy_field *fields; // the context's bound ones first; secrets are masked already
     size_t field_count;             // at most SPY_FIELDS_MAX
-    uint64_t event_hi, event_lo;    // UUID of a product event
+    // The fields' keys where they were looked up, NULL elsewhere; each may be NULL. Whoever gives a
+    // record fields with other keys takes it away.
+    struct spy__key *const *keys;
+    uint64_t event_hi, event_lo; // UUID of a product event
 };
 
 // A level's name in every format.

@@ -96,7 +96,7 @@ void spy__round_done(struct spy__run *run)
 
 static void take(struct spy__run *run, struct spy__lane *lane)
 {
-    struct spy__record *record = &lane->view.record;
+    struct spy__record *record = &run->drain.view.record;
     lane->secret |= spy__mask_record(run->masker, record);
     if (spy__repeats_pass(run->repeats, record)) {
         hand_out(run, record);
@@ -206,7 +206,8 @@ bool spy__round_replay(struct spy__run *run, const char *state_dir)
     unsigned number = 0;
     bool mine = true;
     while (mine && spy__recover_open(&dead, state_dir, &number) == 0) {
-        if (spy__drain_init(&lanes, dead.slots) == 0) { // else it stays for the next start
+        if (spy__drain_init(&lanes, dead.slots, spy__masker_keys(run->masker)) ==
+            0) { // else it stays for the next start
             mine = replay_one(run, &dead, &lanes);
             spy__drain_done(&lanes);
             if (mine) {

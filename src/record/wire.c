@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/utf8.h"
+#include "record/mask/keys.h"
 #include "record/wire_put.h"
 
 // ---- writing
@@ -142,94 +143,89 @@ static bool take_text(struct cursor *c, size_t n, const char **ret)
     return true;
 }
 
-static bool take_value(struct cursor *c, struct spy_field *field, size_t n)
+// The parts' bounds are checked at once: none of the sums is anywhere near its type's end.
+static inline bool take_field(struct cursor *c, struct spy_field *field, size_t *ret_key_bytes)
 {
-    const unsigned char *s, *pad;
-    switch (field->type) {
-    case SPY_FIELD_STR:
-        if (!take(c, n, &s)) {
-            return false;
-        }
-        field->value.s = (const char *)s;
-        field->len = n;
-        return true;
-    case SPY_FIELD_ADDRS:
-        if (n % sizeof(uintptr_t) != 0 || !take(c, (size_t)(c->start - c->at) & 7, &pad) ||
-            !take(c, n, &s)) {
-            return false;
-        }
-        field->value.addrs = (const uintptr_t *)(const void *)s;
-        field->len = n / sizeof(uintptr_t);
-        return true;
-    default:
-        return n == 0;
-    }
-}
-
-static bool take_field(struct cursor *c, struct spy_field *field, size_t *ret_key_bytes)
-{
-    uint64_t word;
-    if (!take_u64(c, &word)) {
+    const size_t left = (size_t)(c->end - c->at);
+    if (left < 8) {
         return false;
     }
-    unsigned type = word & 0xff;
-    size_t key_bytes = word >> 8 & 0xffffff;
-    if (type == SPY_FIELD_NONE || type > SPY_FIELD_ADDRS || key_bytes < 2) {
+    const uint64_t word = spy__wire_load8(c->at);
+    const unsigned type = word & 0xff;
+    const size_t key_bytes = word >> 8 & 0xffffff, value_bytes = word >> 32;
+    const size_t number_bytes = type < SPY_FIELD_STR ? 8 : 0, head = 8 + number_bytes + key_bytes;
+    const size_t pad = type == SPY_FIELD_ADDRS ? ((size_t)(c->start - c->at) - head) & 7 : 0;
+    if (type == SPY_FIELD_NONE || type > SPY_FIELD_ADDRS || key_bytes < 2 ||
+        head + pad + value_bytes > left) {
         return false;
     }
+    const unsigned char *number = c->at + 8, *key = number + number_bytes,
+                        *value = c->at + head + pad;
+    field->key = (const char *)key;
     field->type = (enum spy_field_type)type;
-    field->len = 0;
+    field->len = value_bytes;
+    field->value.s = (const char *)value;
+    bool good = key[0] != '\0' && key[key_bytes - 1] == '\0';
     if (type < SPY_FIELD_STR) {
-        uint64_t number;
-        if (!take_u64(c, &number)) {
-            return false;
-        }
-        field->value.u = number;
+        const uint64_t v = spy__wire_load8(number);
+        good = good && value_bytes == 0;
+        field->value.u = v;
         if (type == SPY_FIELD_BOOL) {
-            field->value.b = number != 0;
+            field->value.b = v != 0;
         }
+    } else if (type == SPY_FIELD_ADDRS) {
+        good = good && value_bytes % sizeof(uintptr_t) == 0;
+        field->value.addrs = (const uintptr_t *)(const void *)value;
+        field->len = value_bytes / sizeof(uintptr_t);
     }
+    c->at = value + value_bytes;
     *ret_key_bytes = key_bytes;
-    return take_text(c, key_bytes, &field->key) && field->key[0] != '\0' &&
-           take_value(c, field, word >> 32);
+    return good;
 }
 
-// The field of this key that stands in the view already, or NULL. `seen` has a bit for every key
-// there, so that few keys are compared.
-static struct spy_field *find_key(struct spy__wire_view *view, const char *key, size_t key_bytes,
-                                  uint64_t *seen)
+// The field of the same key before the one at `last`, or NULL. `seen` has a bit for every key there,
+// so that few are compared.
+static inline struct spy_field *find_same(struct spy__wire_view *view, size_t last, uint64_t hash,
+                                          uint64_t *seen)
 {
-    unsigned first = (unsigned char)key[0], last = (unsigned char)key[key_bytes - 2];
-    uint64_t bit = UINT64_C(1) << ((first * 5 + last * 3 + key_bytes * 11) & 63);
-    if (!(*seen & bit)) {
+    const uint64_t bit = UINT64_C(1) << (hash >> 58);
+    if (__builtin_expect(!(*seen & bit), 1)) {
         *seen |= bit;
         return NULL;
     }
-    for (size_t i = 0; i < view->record.field_count; i++) {
-        if (strcmp(view->fields[i].key, key) == 0) {
+    for (size_t i = 0; i < last; i++) {
+        if (strcmp(view->fields[i].key, view->fields[last].key) == 0) {
             return &view->fields[i];
         }
     }
     return NULL;
 }
 
-static bool take_fields(struct cursor *c, struct spy__wire_view *view, size_t count)
+// Each is read into the place after the last one, and stays there where its key is a new one.
+static inline bool take_fields(struct cursor *c, struct spy__wire_view *view, size_t n,
+                               struct spy__keys *keys)
 {
     uint64_t seen = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct spy_field field;
-        size_t key_bytes;
-        if (!take_field(c, &field, &key_bytes)) {
+    size_t count = 0, key_bytes;
+    for (; n > 0; n--) {
+        struct spy_field *field = &view->fields[count];
+        if (!take_field(c, field, &key_bytes)) {
             return false;
         }
-        struct spy_field *to = find_key(view, field.key, key_bytes, &seen);
-        if (!to && view->record.field_count == SPY_FIELDS_MAX) {
+        const struct spy__key_numbers numbers = spy__key_numbers(field->key, key_bytes - 1);
+        struct spy_field *same = find_same(view, count, numbers.hash, &seen);
+        if (__builtin_expect(same != NULL, 0)) {
+            *same = *field;
+        } else if (__builtin_expect(count == SPY_FIELDS_MAX, 0)) {
             view->fields_dropped++;
-            continue;
+        } else {
+            if (keys) {
+                view->keys[count] = spy__keys_find(keys, field->key, key_bytes - 1, &numbers);
+            }
+            count++;
         }
-        to = to ? to : &view->fields[view->record.field_count++];
-        *to = field;
     }
+    view->record.field_count = count;
     return true;
 }
 
@@ -280,7 +276,32 @@ static int read_head(struct spy__wire_head *head, const void *bytes, size_t n)
     return good ? 0 : -EBADMSG;
 }
 
-int spy__wire_read(struct spy__wire_view *ret, const void *bytes, size_t n)
+// Part by part: compilers clear a struct of this size by an instruction that takes longer than all
+// these.
+static inline void begin_record(struct spy__record *ret, const struct spy__wire_head *head)
+{
+    ret->kind = (enum spy__record_kind)head->kind;
+    ret->level = (enum spy_level)head->level;
+    ret->recovered = (head->flags & SPY__WIRE_RECOVERED) != 0;
+    ret->root = (head->flags & SPY__WIRE_ROOT) != 0;
+    ret->id.run = 0;
+    ret->id.slot = 0;
+    ret->id.sequence = head->sequence;
+    ret->time_ns = ret->duration_ns = 0;
+    ret->parent_id = 0;
+    ret->correlation_id = "";
+    ret->trace_hi = ret->trace_lo = 0;
+    ret->span_id = head->span_id;
+    ret->event = "";
+    ret->module = NULL;
+    ret->fields = NULL;
+    ret->field_count = 0;
+    ret->keys = NULL;
+    ret->event_hi = ret->event_lo = 0;
+}
+
+static inline int read_record(struct spy__wire_view *ret, const void *bytes, size_t n,
+                              struct spy__keys *keys)
 {
     struct spy__wire_head head;
     int err = read_head(&head, bytes, n);
@@ -289,16 +310,8 @@ int spy__wire_read(struct spy__wire_view *ret, const void *bytes, size_t n)
         return err;
     }
     struct spy__record *record = &ret->record;
-    *record = (struct spy__record){
-        .kind = (enum spy__record_kind)head.kind,
-        .level = (enum spy_level)head.level,
-        .recovered = (head.flags & SPY__WIRE_RECOVERED) != 0,
-        .root = (head.flags & SPY__WIRE_ROOT) != 0,
-        .id.sequence = head.sequence,
-        .span_id = head.span_id,
-        .correlation_id = "",
-        .fields = ret->fields,
-    };
+    begin_record(record, &head);
+    record->fields = ret->fields;
     ret->ticks = head.ticks;
     ret->fields_dropped = 0;
     struct cursor c = { bytes, bytes, (const unsigned char *)bytes + head.bytes };
@@ -307,8 +320,22 @@ int spy__wire_read(struct spy__wire_view *ret, const void *bytes, size_t n)
                 take_context(&c, record, head.context_bytes) &&
                 take_text(&c, head.event_bytes, &record->event) &&
                 (head.module_bytes == 0 || take_text(&c, head.module_bytes, &record->module)) &&
-                take_fields(&c, ret, head.field_count);
+                take_fields(&c, ret, head.field_count, keys);
     return good ? 0 : -EBADMSG;
+}
+
+int spy__wire_read(struct spy__wire_view *ret, const void *bytes, size_t n)
+{
+    return read_record(ret, bytes, n, NULL);
+}
+
+int spy__wire_read_keys(struct spy__wire_view *ret, const void *bytes, size_t n,
+                        struct spy__keys *keys)
+{
+    spy__keys_begin(keys);
+    int err = read_record(ret, bytes, n, keys);
+    ret->record.keys = ret->keys;
+    return err;
 }
 
 // ---- the check

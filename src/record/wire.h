@@ -54,13 +54,17 @@ struct spy__wire_head {
     uint32_t event_bytes, module_bytes, bound_bytes;
 };
 
+struct spy__keys; // record/mask/keys.h
+
 // A record as it was read. It points into the bytes that it was read from.
 struct spy__wire_view {
     struct spy__record record; // its fields are those below
     uint64_t ticks;
     size_t bytes;            // of the record; known after -ENOTSUP too
     unsigned fields_dropped; // beyond SPY_FIELDS_MAX
-    struct spy_field fields[SPY_FIELDS_MAX];
+    // And room for one that has none beside them.
+    struct spy_field fields[SPY_FIELDS_MAX + 1];
+    struct spy__key *keys[SPY_FIELDS_MAX + 1]; // see spy__wire_read_keys()
 };
 
 // Writes a record, in 8-aligned bytes. Returns how many it took, or 0 when they, and
@@ -74,6 +78,9 @@ size_t spy__wire_write(void *to, size_t cap, const struct spy__record *record);
 // without a time of its own has time_ns 0: it follows from ret->ticks. Does not look at the check:
 // for bytes that may not be what was written, ask spy__wire_intact() first.
 int spy__wire_read(struct spy__wire_view *ret, const void *bytes, size_t n);
+// The same, and looks each key up: good until the next record is read by these keys.
+int spy__wire_read_keys(struct spy__wire_view *ret, const void *bytes, size_t n,
+                        struct spy__keys *keys);
 
 // Whether the record at the start of n bytes (8-aligned) is whole: its check is right for the seed
 // that it was written with (spy__wire_write(): 0; rings: spy__ring_seed()).

@@ -11,10 +11,12 @@ static atomic_long left = LONG_MAX;
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t count, size_t n);
 void *__real_realloc(void *p, size_t n);
+void *__real_aligned_alloc(size_t alignment, size_t n);
 char *__real_strdup(const char *text);
 void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t count, size_t n);
 void *__wrap_realloc(void *p, size_t n);
+void *__wrap_aligned_alloc(size_t alignment, size_t n);
 char *__wrap_strdup(const char *text);
 
 void alloc_fail_after(long n)
@@ -45,6 +47,11 @@ void *__wrap_calloc(size_t count, size_t n)
 void *__wrap_realloc(void *p, size_t n)
 {
     return may_succeed() ? __real_realloc(p, n) : NULL;
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t n)
+{
+    return may_succeed() ? __real_aligned_alloc(alignment, n) : NULL;
 }
 
 char *__wrap_strdup(const char *text)

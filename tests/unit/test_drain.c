@@ -12,12 +12,14 @@
 #include "alloc_fail.h"
 #include "base/random.h"
 #include "record/drain.h"
+#include "record/mask/keys.h"
 #include "record/wire_put.h"
 
 #define LANES 9
 #define LANE_BYTES 65536
 
 static struct spy__drain drain;
+static struct spy__keys keys;
 static _Alignas(64) unsigned char bytes[LANES][LANE_BYTES];
 static size_t filled[LANES];
 static const struct spy__ticks_map no_counter;
@@ -26,7 +28,7 @@ static int set_up(void **state)
 {
     (void)state;
     memset(filled, 0, sizeof(filled));
-    assert_int_equal(spy__drain_init(&drain, LANES), 0);
+    assert_int_equal(spy__drain_init(&drain, LANES, &keys), 0);
     spy__drain_begin(&drain, &no_counter, 0, false);
     return 0;
 }
@@ -74,8 +76,8 @@ static void merged_by_time(void **state)
     add_all();
     uint64_t last = 0;
     int count = 0;
-    for (struct spy__lane *lane; (lane = spy__drain_first(&drain)); spy__drain_next(&drain)) {
-        const struct spy__record *record = &lane->view.record;
+    for (; spy__drain_first(&drain); spy__drain_next(&drain)) {
+        const struct spy__record *record = &drain.view.record;
         assert_true(record->time_ns >= last);
         assert_true(record->fields[0].value.u == record->time_ns);
         last = record->time_ns;
@@ -93,11 +95,13 @@ static void ids_and_marks(void **state)
     (void)state;
     put(2, 10, 5);
     add_all();
-    assert_true(spy__drain_first(&drain)->view.record.id.run == 0); // they would not be found again
-    assert_false(spy__drain_first(&drain)->view.record.recovered);
+    const struct spy__record *record = &drain.view.record;
+    assert_non_null(spy__drain_first(&drain));
+    assert_true(record->id.run == 0); // they would not be found again
+    assert_false(record->recovered);
     spy__drain_begin(&drain, &no_counter, 0xabc, true);
     add_all();
-    const struct spy__record *record = &spy__drain_first(&drain)->view.record;
+    assert_non_null(spy__drain_first(&drain));
     assert_true(record->id.run == 0xabc);
     assert_int_equal(record->id.slot, 2);
     assert_int_equal(record->id.sequence, 5);
@@ -115,9 +119,11 @@ static void what_is_no_record(void **state)
     memset(bytes[0] + good, 0xee, filled[0] - good);
     put(1, 4, 4);
     add_all();
-    assert_int_equal(spy__drain_first(&drain)->view.record.time_ns, 1);
+    assert_ptr_equal(spy__drain_first(&drain), &drain.lanes[0]);
+    assert_int_equal(drain.view.record.time_ns, 1);
     spy__drain_next(&drain);
-    assert_int_equal(spy__drain_first(&drain)->view.record.time_ns, 4);
+    assert_ptr_equal(spy__drain_first(&drain), &drain.lanes[1]);
+    assert_int_equal(drain.view.record.time_ns, 4);
     spy__drain_next(&drain);
     assert_null(spy__drain_first(&drain));
     assert_int_equal(drain.lanes[0].read, filled[0]);
@@ -130,10 +136,10 @@ static void without_memory(void **state)
     struct spy__drain other;
     for (long n = 0; n < 2; n++) {
         alloc_fail_after(n);
-        assert_int_equal(spy__drain_init(&other, LANES), -ENOMEM);
+        assert_int_equal(spy__drain_init(&other, LANES, &keys), -ENOMEM);
         alloc_fail_never();
     }
-    assert_int_equal(spy__drain_init(&other, 0), 0);
+    assert_int_equal(spy__drain_init(&other, 0, &keys), 0);
     assert_null(spy__drain_first(&other));
     spy__drain_done(&other);
 }

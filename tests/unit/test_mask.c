@@ -188,7 +188,7 @@ static void records(void **state)
     spy__masker_free(masker);
 }
 
-// More keys than a masker remembers, and keys longer than it remembers.
+// Very many keys, long ones too; a table of them is test_keys.c's.
 static void many_keys(void **state)
 {
     (void)state;

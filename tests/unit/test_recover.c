@@ -18,6 +18,7 @@
 #include "alloc_fail.h"
 #include "base/random.h"
 #include "record/drain.h"
+#include "record/mask/keys.h"
 #include "record/recover.h"
 #include "record/rings.h"
 
@@ -116,15 +117,16 @@ static void die(int records, int released, bool clean)
 // Reads the dead file's records in order; returns how many, each with i = first, first + 1, ….
 static int check_in_order(int first)
 {
+    static struct spy__keys keys;
     struct spy__drain drain;
     int i = first;
-    assert_int_equal(spy__drain_init(&drain, dead.slots), 0);
+    assert_int_equal(spy__drain_init(&drain, dead.slots, &keys), 0);
     spy__drain_begin(&drain, &dead.map, dead.run, true);
     for (unsigned slot = 0; slot < dead.slots; slot++) {
         spy__drain_lane(&drain, slot, dead.slot[slot].bytes, dead.slot[slot].n);
     }
-    for (struct spy__lane *lane; (lane = spy__drain_first(&drain)); spy__drain_next(&drain), i++) {
-        const struct spy__record *record = &lane->view.record;
+    for (; spy__drain_first(&drain); spy__drain_next(&drain), i++) {
+        const struct spy__record *record = &drain.view.record;
         assert_int_equal(record->fields[0].value.i, i);
         assert_int_equal(record->id.sequence, i + 1);
         assert_true(record->id.run == dead.run);

@@ -1,5 +1,4 @@
-// Most records are clean, and their keys are ones that were seen before: a small table remembers
-// what each key names.
+// Most records are clean, and their keys are ones that were seen before.
 
 #include "record/mask/mask.h"
 
@@ -7,30 +6,15 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/hash.h"
+#include "record/mask/keys.h"
 #include "record/mask/mask_text.h"
-#include "record/mask/mask_words.h"
-
-// A program has as many keys in use at a time, or fewer; one that finds its place taken takes it.
-#define KEYS_MAX 256u
-// Most keys; a longer one is looked at each time.
-#define KEY_BYTES_MAX 24
 
 // For what a record's strings become. Where it ends, a string is masked whole: it holds a secret
 // anyway.
 #define TEXT_BYTES (192u << 10)
 
-// A key of up to 24 bytes, as numbers: its first, middle and last eight, which overlap in a short
-// one. With the length they tell it from every other.
-struct key {
-    uint64_t first, middle, last;
-    unsigned len;
-    enum spy__key_kind kind;
-};
-
 struct spy__masker {
-    struct spy__mask_words words;
-    struct key keys[KEYS_MAX]; // by a hash of their numbers; len 0: free
+    struct spy__keys keys;
     struct spy_field fields[SPY_FIELDS_MAX];
     struct spy__buf text;
     char storage[TEXT_BYTES];
@@ -48,9 +32,10 @@ bool spy__is_secret(const struct spy_field *field)
 
 struct spy__masker *spy__masker_new(const char *words)
 {
-    struct spy__masker *masker = calloc(1, sizeof(*masker));
+    struct spy__masker *masker = aligned_alloc(_Alignof(struct spy__masker), sizeof(*masker));
     if (masker) {
-        (void)spy__mask_words_parse(&masker->words, words);
+        memset(&masker->keys, 0, sizeof(masker->keys));
+        (void)spy__mask_words_parse(&masker->keys.words, words);
         spy__buf_init_fixed(&masker->text, masker->storage, sizeof(masker->storage));
     }
     return masker;
@@ -61,53 +46,28 @@ void spy__masker_free(struct spy__masker *masker)
     free(masker);
 }
 
-static struct key key_of(const char *text, size_t n)
+struct spy__keys *spy__masker_keys(struct spy__masker *masker)
 {
-    struct key key = { .len = (unsigned)n };
-    if (n >= 8) {
-        key.first = spy__hash_read8(text);
-        key.middle = n > 16 ? spy__hash_read8(text + 8) : 0;
-        key.last = spy__hash_read8(text + n - 8);
-    } else if (n >= 4) {
-        key.first = spy__hash_read4(text);
-        key.last = spy__hash_read4(text + n - 4);
-    } else {
-        for (size_t i = 0; i < n; i++) {
-            key.first = key.first << 8 | (unsigned char)text[i];
-        }
-    }
-    return key;
+    return &masker->keys;
 }
 
-static enum spy__key_kind kind_of(struct spy__masker *masker, const char *text)
+static inline enum spy__key_kind kind_of(const struct spy__masker *masker,
+                                         const struct spy__record *record, size_t i)
 {
-    size_t n = strlen(text);
-    if (n == 0 || n > KEY_BYTES_MAX) {
-        return spy__key_kind(&masker->words, text, n);
+    const struct spy__key *key = record->keys ? record->keys[i] : NULL;
+    const char *text = record->fields[i].key;
+    if (key) {
+        return (enum spy__key_kind)key->kind;
     }
-    struct key key = key_of(text, n);
-    uint64_t hash = spy__hash_fold(key.first ^ 0xa0761d6478bd642f,
-                                   key.last ^ key.middle << 1 ^ n ^ 0xe7037ed1a0b428db);
-    struct key *known = &masker->keys[hash % KEYS_MAX];
-    if (known->len != key.len || known->first != key.first || known->middle != key.middle ||
-        known->last != key.last) {
-        key.kind = spy__key_kind(&masker->words, text, n);
-        *known = key;
-    }
-    return known->kind;
+    return text ? spy__key_kind(&masker->keys.words, text, strlen(text)) : SPY__KEY_CLEAN;
 }
 
-// What the field becomes; false where it stays as it is.
-static bool mask_field(struct spy__masker *masker, const struct spy_field *field,
-                       struct spy_field *ret)
+// What a string becomes that holds a secret; false where it stays as it is.
+static bool mask_string(struct spy__masker *masker, const struct spy_field *field,
+                        struct spy_field *ret)
 {
-    if (field->key && is_secret(kind_of(masker, field->key), field)) {
-        *ret = spy_str(field->key, SPY__REDACTED);
-        return true;
-    }
     size_t from = masker->text.len;
-    if (field->type != SPY_FIELD_STR ||
-        !spy__mask_text(&masker->words, &masker->text, field->value.s, field->len)) {
+    if (!spy__mask_text(&masker->keys.words, &masker->text, field->value.s, field->len)) {
         return false;
     }
     *ret = masker->text.failed
@@ -121,16 +81,19 @@ bool spy__mask_record(struct spy__masker *masker, struct spy__record *record)
     bool masked = false;
     spy__buf_reset(&masker->text);
     for (size_t i = 0; i < record->field_count; i++) {
-        struct spy_field field;
-        if (!mask_field(masker, &record->fields[i], &field)) {
+        const struct spy_field *field = &record->fields[i];
+        struct spy_field instead;
+        if (is_secret(kind_of(masker, record, i), field)) {
+            instead = spy_str(field->key, SPY__REDACTED);
+        } else if (field->type != SPY_FIELD_STR || !mask_string(masker, field, &instead)) {
             continue;
         }
         if (!masked) {
-            memcpy(masker->fields, record->fields, record->field_count * sizeof(field));
+            memcpy(masker->fields, record->fields, record->field_count * sizeof(instead));
             record->fields = masker->fields;
             masked = true;
         }
-        masker->fields[i] = field;
+        masker->fields[i] = instead;
     }
     return masked;
 }

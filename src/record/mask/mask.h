@@ -19,12 +19,16 @@
 bool spy__is_secret(const struct spy_field *field);
 
 struct spy__masker;
+struct spy__keys; // record/mask/keys.h
 
 // Returns a masker (free with spy__masker_free()) that knows the built-in words and `words`, a list
 // with commas or NULL; NULL without memory. A list that spy__mask_words_parse() refuses counts as
 // none.
 struct spy__masker *spy__masker_new(const char *words);
 void spy__masker_free(struct spy__masker *masker);
+
+// For reading the records that are to be masked.
+struct spy__keys *spy__masker_keys(struct spy__masker *masker);
 
 // Masks the record's fields. Returns whether there was anything to mask: then the record's fields,
 // and what is new in them, point into the masker until its next call. A clean record stays as it
