@@ -9,6 +9,7 @@
 
 struct spy_operation telemetry_agent = {
     .name = "agent",
+    .op = "gen_ai.invoke_agent",
     .labels = SPY_LABELS("agent_name"),
     .seconds = { "agent_execution_seconds", "Time spent in each agent",
                  .buckets = SPY_BUCKETS(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5) },
@@ -18,6 +19,7 @@ struct spy_operation telemetry_agent = {
 
 struct spy_operation telemetry_external = {
     .name = "external_service",
+    .op = "http.client",
     .labels = SPY_LABELS("service_name", "operation"),
     .seconds = { "external_service_latency_seconds", "External service request latency",
                  .buckets = SPY_BUCKETS(0.1, 0.25, 0.5, 1, 2.5, 5, 10) },
@@ -27,6 +29,7 @@ struct spy_operation telemetry_external = {
 
 struct spy_operation telemetry_db = {
     .name = "db",
+    .op = "db",
     .labels = SPY_LABELS("operation", "table"),
     .seconds = { "db_operation_latency_seconds", "Database operation latency",
                  .buckets = SPY_BUCKETS(0.01, 0.05, 0.1, 0.25, 0.5, 1) },
@@ -49,6 +52,7 @@ struct spy_operation telemetry_cache = {
 
 struct spy_operation telemetry_http = {
     .name = "http",
+    .op = "http.server",
     .labels = SPY_LABELS("method", "route", "status"),
     .seconds = { "http_request_duration_seconds", "Time to answer an HTTP request" },
     .total = { "http_requests_total", "HTTP requests answered" },

@@ -398,6 +398,31 @@ static int find_sentry(struct spy__settings *s, const struct spy_options *o)
     return 0;
 }
 
+// ---- traces
+
+static int find_sampling(struct spy__settings *s, const struct spy_options *o)
+{
+    const char *rate = or_null(getenv("SENTRY_TRACES_SAMPLE_RATE"));
+    const char *routes = or_variable(o->traces_sample_routes, "SPY_TRACES_SAMPLE_ROUTES");
+    s->sampling.rate = o->traces_sample_rate;
+    if (!(o->traces_sample_rate >= 0 && o->traces_sample_rate <= 1)) {
+        return spy__settings_refuse(-EINVAL, "traces_sample_rate is %g: it must be 0 to 1",
+                                    o->traces_sample_rate);
+    }
+    if (o->traces_sample_rate == 0 && rate && !spy__sampling_read_rate(&s->sampling.rate, rate)) {
+        return spy__settings_refuse(-EINVAL,
+                                    "SENTRY_TRACES_SAMPLE_RATE is %.64s: it must be 0 to 1", rate);
+    }
+    return spy__sampling_parse(&s->sampling, routes) == 0
+               ? 0
+               : spy__settings_refuse(-EINVAL,
+                                      "%s is \"%.200s\": it must be like "
+                                      "\"GET /healthz=0, /memes/{id}=0.5\", at most %u routes",
+                                      or_null(o->traces_sample_routes) ? "traces_sample_routes"
+                                                                       : "SPY_TRACES_SAMPLE_ROUTES",
+                                      routes, SPY__SAMPLING_ROUTES_MAX);
+}
+
 // ---- all of them
 
 int spy__settings_find(struct spy__settings *s, const struct spy_options *o)
@@ -412,7 +437,6 @@ int spy__settings_find(struct spy__settings *s, const struct spy_options *o)
         .resource_disk = or_null(o->resource_disk) ? o->resource_disk : "/",
         .resource_period_s = o->resource_period_s,
         .trace_slow_ms = o->trace_slow_ms ? o->trace_slow_ms : TRACE_SLOW_MS_DEFAULT,
-        .traces_sample_rate = o->traces_sample_rate,
         .before_send = o->before_send,
         .before_send_arg = o->before_send_arg,
         .prometheus_url = or_variable(o->prometheus_url, "SPY_PROMETHEUS_URL"),
@@ -440,9 +464,6 @@ int spy__settings_find(struct spy__settings *s, const struct spy_options *o)
         err = spy__settings_refuse(-EINVAL, "resource_period_s is %u: it must be 1 to %u",
                                    o->resource_period_s, RESOURCE_PERIOD_S_MAX);
     }
-    if (err == 0 && !(o->traces_sample_rate >= 0 && o->traces_sample_rate <= 1)) {
-        err = spy__settings_refuse(-EINVAL, "traces_sample_rate is %g: it must be 0 to 1",
-                                   o->traces_sample_rate);
-    }
+    err = err ? err : find_sampling(s, o);
     return err ? err : find_pseudonyms(s, o); // last: what it makes is owned
 }

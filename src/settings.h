@@ -7,6 +7,7 @@
 
 #include "record/mask/pseudonym.h"
 #include "record/output/sink.h"
+#include "record/recent/sampling.h"
 #include "signals/log_level.h"
 #include "spyglass/options.h"
 
@@ -28,9 +29,9 @@ struct spy__settings {
     const char *redact;
     unsigned log_repeats_max;
     unsigned full_wait_ms, ring_slots, ring_bytes, resource_period_s, trace_slow_ms;
-    double traces_sample_rate;
     int (*before_send)(struct spy_error_report *report, void *arg);
     void *before_send_arg;
+    struct spy__sampling sampling;
     bool clickhouse_no_migrate, crash_handler;
     uint64_t journal_max_bytes;
     struct spy__pseudonyms *pseudonyms; // of events; NULL for none. Owned: free it

@@ -167,7 +167,7 @@ static int start_keep(const struct spy__settings *s)
         .journal = spy__outbound_journal(&journal, s, state_dir),
         .recent = wants_recent(s),
         .slow_ns = (uint64_t)s->trace_slow_ms * 1000000u,
-        .sample_rate = s->traces_sample_rate,
+        .sampling = s->sampling,
         .decided = spy__tail_decided,
         .span_lost = spy__tail_span_lost,
     };

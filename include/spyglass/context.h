@@ -113,15 +113,16 @@ SPY_API void spy_span_id(char ret[SPY_SPAN_ID_LEN + 1]);
  */
 SPY_API void spy_traceparent(char ret[SPY_TRACEPARENT_LEN + 1]);
 
-/** As spy_traceparent(), the sentry-trace; without a decision at its end where nobody has made one.
- */
+/** As spy_traceparent(), the sentry-trace; without a decision at its end where nobody has made one:
+ * neither a caller nor, with a `sentry_dsn`, the sample of traces here. */
 SPY_API void spy_sentry_trace(char ret[SPY_SENTRY_TRACE_LEN + 1]);
 
 /** The tracestate to send with an outgoing call, "" where there is none. Returns a string valid
  * until the context changes. */
 SPY_API const char *spy_tracestate(void);
 
-/** As spy_tracestate(), the baggage. */
+/** As spy_tracestate(), the baggage that came. spy_propagate() adds what Sentry's services want of a
+ * trace that begins here. */
 SPY_API const char *spy_baggage(void);
 
 /**

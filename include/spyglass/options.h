@@ -124,7 +124,11 @@ struct spy_options {
                                    spyglass_delivery_dropped_total; default: 256 MiB in state_dir,
                                    16 MiB in memory without it */
     double traces_sample_rate; /**< of the traces that are neither slow nor failed, the part that is
-                                  kept, 0 to 1; default: 0 */
+                                  kept, 0 to 1; default: SENTRY_TRACES_SAMPLE_RATE, else 0. What
+                                  the caller in another process has decided goes before */
+    const char *traces_sample_routes; /**< rates of their own for routes, "GET /healthz=0,
+                                         /memes/{id}=0.5", at most 32; default:
+                                         SPY_TRACES_SAMPLE_ROUTES, else none */
     const char *event_hash_fields; /**< fields of events to be told by their keyed hash alone, with
                                       commas between them ("user_id"): HMAC-SHA-256 under
                                       `event_hash_salt`, its first 32 hex digits; default:

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "spyglass/api.h"
+#include "spyglass/log.h"
 #include "spyglass/metrics.h"
 
 SPY_BEGIN_DECLS
@@ -36,6 +37,10 @@ struct spy__operation_state;
  */
 struct spy_operation {
     const char *name;
+    const char
+        *op; /**< what kind of work it is, in Sentry's words ("db", "cache.get", "http.client",
+                       "gen_ai.chat": https://develop.sentry.dev/sdk/telemetry/traces/span-operations/);
+                       default: its name */
     const char *labels[SPY_LABELS_MAX - 1];
     struct spy_metric seconds; /**< histogram: how long it took, in seconds, whatever its outcome */
     struct spy_metric total;   /**< counter: ended, whatever the outcome */
@@ -71,6 +76,8 @@ struct spy_span {
     uint64_t start_ns;
     uint64_t span_id;
     uint64_t parent_id;
+    const struct spy_field *attributes;
+    size_t attribute_count;
 };
 
 /**
@@ -95,6 +102,16 @@ SPY_API struct spy_span spy__begin(struct spy_operation *operation, const char *
 /** Sets a label's value that is known only now. Borrows value until spy_end() returns. Unknown
  * labels: a no-op. */
 SPY_API void spy_span_label(struct spy_span *span, const char *label, const char *value);
+
+/**
+ * What else is known of the work, for its trace alone: the model and the tokens of an LLM call
+ * (`gen_ai.request.model`, `gen_ai.usage.input_tokens`), a statement's rows. One called `op` takes the place of the
+ * operation's. Borrows the fields and
+ * what they point to until spy_end() returns; again replaces them. What does not fit into a record
+ * of SPY_FIELDS_MAX fields is left out and counted. Strings are masked as in lines.
+ */
+SPY_API void spy_span_attributes(struct spy_span *span, const struct spy_field *attributes,
+                                 size_t n);
 
 /** Seconds since spy_begin(), by the monotonic clock. */
 SPY_API double spy_span_seconds(const struct spy_span *span);

@@ -71,6 +71,9 @@ int cache_get(struct cache *cache, enum cache_type type, const char *key, void *
 {
     struct spy_span span = spy_begin(&telemetry_cache, "get");
     int rc = memory_cache_get(cache->memory, type, key, ret, ret_len);
+    const struct spy_field known[] = { spy_str("op", "cache.get"), spy_str("cache.key", key),
+                                       spy_bool("cache.hit", rc == 0) };
+    spy_span_attributes(&span, known, sizeof(known) / sizeof(known[0]));
     spy_end(&span, SPY_SUCCESS);
     telemetry_cache_lookup(type_name(type), rc == 0);
     return rc;
@@ -81,6 +84,9 @@ void cache_set(struct cache *cache, enum cache_type type, const char *key, const
 {
     struct spy_span span = spy_begin(&telemetry_cache, "set");
     memory_cache_set(cache->memory, type, key, value, len);
+    const struct spy_field known[] = { spy_str("op", "cache.put"), spy_str("cache.key", key),
+                                       spy_uint("cache.item_size", len) };
+    spy_span_attributes(&span, known, sizeof(known) / sizeof(known[0]));
     spy_end(&span, SPY_SUCCESS);
 }
 
@@ -88,5 +94,7 @@ void cache_delete(struct cache *cache, enum cache_type type, const char *key)
 {
     struct spy_span span = spy_begin(&telemetry_cache, "delete");
     memory_cache_delete(cache->memory, type, key);
+    const struct spy_field known[] = { spy_str("op", "cache.remove"), spy_str("cache.key", key) };
+    spy_span_attributes(&span, known, sizeof(known) / sizeof(known[0]));
     spy_end(&span, SPY_SUCCESS);
 }

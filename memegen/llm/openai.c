@@ -187,6 +187,17 @@ static void make_call(struct openai *openai, const struct llm_question *question
     free_headers(&headers);
     read_answer(openai, question, call, &answer);
     http_answer_done(&answer);
+    const struct chat_usage *usage = &call->answer.usage;
+    const struct spy_field known[] = {
+        spy_str("op", "gen_ai.chat"), // https://opentelemetry.io/docs/specs/semconv/gen-ai/
+        spy_str("gen_ai.operation.name", "chat"),
+        spy_str("gen_ai.provider.name", "openai"),
+        spy_str("gen_ai.request.model", openai->model),
+        spy_str("gen_ai.agent.name", question->agent),
+        spy_int("gen_ai.usage.input_tokens", usage->input_tokens),
+        spy_int("gen_ai.usage.output_tokens", usage->output_tokens),
+    };
+    spy_span_attributes(&span, known, sizeof(known) / sizeof(known[0]));
     spy_end(&span, call->error_type ? spy_failure(call->error_type, call->message) : SPY_SUCCESS);
 }
 

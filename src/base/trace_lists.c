@@ -197,6 +197,30 @@ size_t spy__baggage_take(char *to, const char *s, size_t n)
     return len;
 }
 
+size_t spy__baggage_pick(char *ret, size_t ret_size, const char *prefix, const char *s, size_t n)
+{
+    struct part rest = { s, n };
+    size_t len = 0, prefix_len = strlen(prefix);
+    ret[0] = '\0';
+    while (rest.n > 0) {
+        struct part member = next_part(&rest, ',');
+        if (member.n < prefix_len || memcmp(member.s, prefix, prefix_len) != 0) {
+            continue;
+        }
+        if (len + (len > 0) + member.n >= ret_size) {
+            ret[0] = '\0';
+            return 0;
+        }
+        if (len > 0) {
+            ret[len++] = ',';
+        }
+        memcpy(ret + len, member.s, member.n);
+        len += member.n;
+        ret[len] = '\0';
+    }
+    return len;
+}
+
 static int hex_digit(char c)
 {
     return c >= '0' && c <= '9'   ? c - '0'

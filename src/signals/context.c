@@ -23,6 +23,7 @@
 #include "record/record.h"
 #include "record/wire_put.h"
 #include "signals/context.h"
+#include "signals/dsc.h"
 #include "spyglass/trace.h"
 
 // The longest header that is looked at: no list that may be passed on is longer.
@@ -239,7 +240,19 @@ struct spy_context_scope spy_context_continue(const struct spy_incoming *incomin
     ctx->random = parent.random;
     ctx->deferred = parent.deferred;
     ctx->carried = carry(w3c ? incoming->tracestate : NULL, incoming->baggage);
+    char dsc[SPY__DSC_MAX];
+    struct spy__traceparent sentry;
+    ctx->sentry_head =
+        !read_header(&sentry, incoming->sentry_trace, spy__sentry_trace_parse) &&
+        !(ctx->carried && spy__baggage_pick(dsc, sizeof(dsc), SPY__DSC_PREFIX,
+                                            ctx->carried->text + ctx->carried->tracestate_len + 1,
+                                            ctx->carried->baggage_len));
     return switch_to(ctx);
+}
+
+bool spy__context_is_sentry_head(void)
+{
+    return spy__current.ctx && spy__current.ctx->sentry_head;
 }
 
 struct spy_context_scope spy_context_begin(const char *correlation_id, const char *traceparent)

@@ -19,6 +19,7 @@ struct spy__ids {
 struct spy_context {
     unsigned refs; // atomic; all below is const after new
     bool sampled, random, deferred;
+    bool sentry_head;   // nobody before us has made Sentry's sampling context
     uint32_t ids_bytes; // with the id's NUL
     uint64_t ids_sum;
     struct spy__ids ids;
@@ -63,6 +64,9 @@ struct spy__context_view spy__context_view(void);
 // The thread's innermost span. Without a context too: spans then have ids, but no trace.
 uint64_t spy__context_span(void);
 void spy__context_set_span(uint64_t span_id);
+
+// Whether this thread's trace begins here for Sentry: see signals/dsc.h. False without a context.
+bool spy__context_is_sentry_head(void);
 
 // What to say of this thread's trace in a call that goes out, with the innermost span as the parent;
 // outside of all spans an id made up for this call. False without a context.

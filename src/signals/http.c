@@ -65,6 +65,7 @@ struct spy_http {
 
 static struct spy_operation default_operation = {
     .name = "http_request",
+    .op = "http.server",
     .labels = SPY_LABELS("method", "route", "status"),
     .seconds = { "http_request_duration_seconds", "Time to answer an HTTP request" },
     .total = { "http_requests_total", "HTTP requests answered" },

@@ -308,6 +308,14 @@ void spy_span_label(struct spy_span *span, const char *label, const char *value)
     }
 }
 
+void spy_span_attributes(struct spy_span *span, const struct spy_field *attributes, size_t n)
+{
+    if (span && span->operation) {
+        span->attributes = attributes;
+        span->attribute_count = n;
+    }
+}
+
 static double seconds_until(const struct spy_span *span, uint64_t end_ns)
 {
     // Divided, not multiplied by 1e-9: the quotient is the double nearest to the decimal, and

@@ -20,9 +20,9 @@ int spy__tail_register(void)
     return err;
 }
 
-void spy__tail_decided(enum spy__trace_outcome outcome)
+void spy__tail_decided(const struct spy__trace *trace)
 {
-    spy_counter_inc(traces[outcome]);
+    spy_counter_inc(traces[trace->outcome]);
 }
 
 void spy__tail_span_lost(void)

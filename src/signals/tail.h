@@ -6,7 +6,7 @@
 
 // Returns as spy_counter_register().
 int spy__tail_register(void);
-void spy__tail_decided(enum spy__trace_outcome outcome);
+void spy__tail_decided(const struct spy__trace *trace);
 void spy__tail_span_lost(void);
 
 #endif

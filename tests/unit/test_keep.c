@@ -16,9 +16,9 @@
 
 static unsigned decided[SPY__TRACE_OUTCOMES], lost;
 
-static void note_decided(enum spy__trace_outcome outcome)
+static void note_decided(const struct spy__trace *trace)
 {
-    decided[outcome]++;
+    decided[trace->outcome]++;
 }
 
 static void note_lost(void)

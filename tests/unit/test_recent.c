@@ -21,8 +21,7 @@ static int set_up(void **state)
 {
     (void)state;
     spy__buf_init(&out, 8u << 20);
-    return spy__keep_open(
-        &(struct spy__keep_options){ .recent = true, .slow_ns = 1000000, .sample_rate = 0 });
+    return spy__keep_open(&(struct spy__keep_options){ .recent = true, .slow_ns = 1000000 });
 }
 
 static int tear_down(void **state)

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "metrics/dropped.h"
 #include "record/rings.h"
+#include "signals/dsc.h"
 #include "signals/span.h"
 #include "spyglass/spyglass.h"
 
@@ -153,7 +154,7 @@ static void a_request_ends_when_it_is_answered(void **state)
     assert_int_equal(pushed.duration_ns, 100000);
     assert_string_equal(pushed.event, "http_request");
     assert_string_equal(fields, "path=/x method=GET method=GET route=/{name} status=503 "
-                                "error_type=status_5xx ");
+                                "op=http.server error_type=status_5xx ");
 }
 
 static void spans_without_a_trace_and_unwanted_ones_make_none(void **state)
@@ -170,6 +171,57 @@ static void spans_without_a_trace_and_unwanted_ones_make_none(void **state)
     assert_int_equal(pushes, before);
     spy__spans_want(true);
     spy_context_detach(scope);
+}
+
+static void it_has_an_op_and_attributes(void **state)
+{
+    static struct spy_operation query = { .name = "query",
+                                          .op = "db",
+                                          .labels = SPY_LABELS("table") };
+    const struct spy_field known[] = { spy_int("rows", 7), spy_str("op", "db.query") };
+    struct spy_field many[SPY_FIELDS_MAX];
+    (void)state;
+    struct spy_context_scope scope = spy_context_begin("c", NULL);
+    struct spy_span outer = spy_begin(&agent, "a", NULL);
+    struct spy_span span = spy_begin(&query, "memes");
+    spy_span_attributes(&span, known, 1);
+    spy_end(&span, spy_failure("timeout", NULL));
+    assert_string_equal(fields, "table=memes op=db error_type=timeout rows=7 ");
+    spy_span_attributes(&span, known, 2); // too late
+    span = spy_begin(&query, "memes");
+    spy_span_attributes(&span, known, 2);
+    spy_end(&span, SPY_SUCCESS);
+    assert_string_equal(fields, "table=memes rows=7 op=db.query ");
+    for (size_t i = 0; i < SPY_FIELDS_MAX; i++) {
+        many[i] = spy_int("n", 1);
+    }
+    uint64_t lost = spy__dropped_count(SPY__SIGNAL_SPAN, SPY__DROP_FIELDS);
+    span = spy_begin(&query, "memes");
+    spy_span_attributes(&span, many, SPY_FIELDS_MAX);
+    spy_end(&span, SPY_SUCCESS);
+    assert_int_equal(pushed.field_count, SPY_FIELDS_MAX);
+    assert_int_equal(spy__dropped_count(SPY__SIGNAL_SPAN, SPY__DROP_FIELDS) - lost, 2);
+    spy_end(&outer, SPY_SUCCESS);
+    spy_context_detach(scope);
+}
+
+static void a_root_has_what_came_about_its_sampling(void **state)
+{
+    const struct spy_incoming incoming = { .sentry_trace = TRACE "-" PARENT "-1",
+                                           .baggage = "a=1,sentry-sample_rand=0.25,sentry-x=y" };
+    (void)state;
+    struct spy_context_scope scope = spy_context_continue(&incoming);
+    struct spy_span span = spy_begin(&agent, "a", NULL);
+    spy_end(&span, SPY_SUCCESS);
+    assert_string_equal(fields, "parent_sampled=1 agent_name=a "); // nobody asks for more
+    assert_int_equal(spy__dsc_set(&(struct spy__dsc_options){ .public_key = "k" }), 0);
+    span = spy_begin(&agent, "a", NULL);
+    spy_end(&span, SPY_SUCCESS);
+    assert_non_null(strstr(fields, "sentry_baggage=sentry-sample_rand=0.25,sentry-x=y "));
+    assert_non_null(strstr(fields, "sample_rand="));
+    assert_int_equal(pushed.fields[2].type, SPY_FIELD_DOUBLE);
+    spy_context_detach(scope);
+    assert_int_equal(spy__dsc_set(NULL), 0);
 }
 
 static void what_nobody_takes_is_counted(void **state)
@@ -203,6 +255,8 @@ int main(void)
         cmocka_unit_test(a_caller_elsewhere_is_not_above_the_root),
         cmocka_unit_test(a_request_ends_when_it_is_answered),
         cmocka_unit_test(spans_without_a_trace_and_unwanted_ones_make_none),
+        cmocka_unit_test(it_has_an_op_and_attributes),
+        cmocka_unit_test(a_root_has_what_came_about_its_sampling),
         cmocka_unit_test(what_nobody_takes_is_counted),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);

@@ -37,8 +37,10 @@ static void start(double sample_rate, unsigned kept_max)
     spy__traces_free(traces);
     memset(decided, 0, sizeof(decided));
     kept = 0;
-    traces = spy__traces_new(&(struct spy__traces_options){
-        .slow_ns = 1000, .sample_rate = sample_rate, .kept_max = kept_max, .decided = note });
+    traces = spy__traces_new(&(struct spy__traces_options){ .slow_ns = 1000,
+                                                            .sampling = { .rate = sample_rate },
+                                                            .kept_max = kept_max,
+                                                            .decided = note });
     assert_non_null(traces);
 }
 

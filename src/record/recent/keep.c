@@ -20,7 +20,7 @@ static struct {
     void *found_arg;
     struct spy__window *window;
     struct spy__traces *traces; // what it points to is guarded by mu
-    void (*decided)(enum spy__trace_outcome outcome);
+    void (*decided)(const struct spy__trace *trace);
     void (*span_lost)(void);
     struct scratch *scratch; // the pump's
     bool child;              // written after fork() alone
@@ -42,7 +42,7 @@ static void tell_decided(void *arg, const struct spy__trace *trace)
 {
     (void)arg;
     if (keep.decided) {
-        keep.decided(trace->outcome);
+        keep.decided(trace);
     }
 }
 
@@ -51,7 +51,7 @@ static int open_windows(const struct spy__keep_options *options)
     keep.window = spy__window_new();
     keep.traces = spy__traces_new(&(struct spy__traces_options){
         .slow_ns = options->slow_ns,
-        .sample_rate = options->sample_rate,
+        .sampling = options->sampling,
         .kept_max = SPY__TRACES_KEPT_MAX,
         .decided = tell_decided,
     });

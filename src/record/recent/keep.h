@@ -18,9 +18,9 @@ struct spy__keep_options {
     const struct spy__journal_options *journal; // NULL: nothing is bound for the network
     bool recent;                                // keep the windows
     uint64_t slow_ns;                           // as in struct spy__traces_options
-    double sample_rate;                         // likewise
-    // A trace was decided. Called by the pump's thread; may be NULL.
-    void (*decided)(enum spy__trace_outcome outcome);
+    struct spy__sampling sampling;              // likewise
+    // A trace was decided: its spans may be read. Called by the pump's thread; may be NULL.
+    void (*decided)(const struct spy__trace *trace);
     void (*span_lost)(void); // for want of memory; may be NULL too
 };
 

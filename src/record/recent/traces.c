@@ -150,13 +150,6 @@ static void put_away_oldest_kept(struct spy__traces *traces)
     put_away(traces, oldest);
 }
 
-// By another seed than the table's, as a fraction of all ids.
-static bool is_sampled(const struct spy__traces *traces, const struct spy__trace *trace)
-{
-    uint64_t hash = spy__hash((const uint64_t[2]){ trace->hi, trace->lo }, 16, 1);
-    return (double)(hash >> 11) * 0x1p-53 < traces->options.sample_rate;
-}
-
 static enum spy__trace_outcome find_outcome(const struct spy__traces *traces,
                                             const struct spy__trace *trace)
 {
@@ -170,7 +163,7 @@ static enum spy__trace_outcome find_outcome(const struct spy__traces *traces,
     if (slow_ns > 0 && trace->root_ns >= slow_ns) {
         return SPY__TRACE_SLOW;
     }
-    return is_sampled(traces, trace) ? SPY__TRACE_SAMPLED : SPY__TRACE_UNSAMPLED;
+    return trace->sampled ? SPY__TRACE_SAMPLED : SPY__TRACE_UNSAMPLED;
 }
 
 // It is open, and is not afterwards.
@@ -178,7 +171,8 @@ static void decide(struct spy__traces *traces, struct spy__trace *trace)
 {
     trace->outcome = find_outcome(traces, trace);
     trace->kept = trace->outcome == SPY__TRACE_TRUNCATED
-                      ? trace->failed || is_sampled(traces, trace)
+                      ? trace->failed ||
+                            spy__sampling_keeps_id(&traces->options.sampling, trace->hi, trace->lo)
                       : trace->outcome != SPY__TRACE_UNSAMPLED;
     trace->decided = true;
     take_out(&traces->open, trace);
@@ -320,6 +314,7 @@ bool spy__traces_add(struct spy__traces *traces, const struct spy__record *span,
     if (span->root && !trace->root) {
         trace->root = kept;
         trace->root_ns = span->duration_ns;
+        trace->sampled = spy__sampling_keeps(&traces->options.sampling, span);
         if (!trace->decided && kept) {
             decide(traces, trace);
         }

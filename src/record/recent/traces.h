@@ -1,9 +1,8 @@
 // The trace window: spans, as they end, become traces again, and each trace is decided at the end of
-// its root: kept where something in it failed, where its root was slow, or where its id is in the
-// sample; dropped otherwise.
+// its root: kept where something in it failed, where its root was slow, or where it is in the
+// sample (record/recent/sampling.h); dropped otherwise.
 //
-// The sample is by the trace's id, so that whoever sees the same trace decides the same. A span that
-// ends after its root goes with the trace, if that is kept; a second root of a trace that was dropped
+// A span that ends after its root goes with the trace, if that is kept; a second root of a trace that was dropped
 // is decided by itself. Where there are too many open traces, or
 // too much in them, the oldest is decided at once by what is known of it.
 //
@@ -15,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "record/recent/sampling.h"
 #include "record/wire.h"
 
 #define SPY__TRACES_OPEN_MAX 1000u
@@ -47,6 +47,7 @@ struct spy__trace {
     const struct spy__trace_span *root; // NULL: it has not ended
     uint64_t root_ns;                   // how long the root took
     bool failed;                        // one of its spans
+    bool sampled;                       // once its root has ended: it is in the sample
     bool decided, kept;
     enum spy__trace_outcome outcome; // once decided
 
@@ -57,9 +58,9 @@ struct spy__trace {
 };
 
 struct spy__traces_options {
-    uint64_t slow_ns;   // a root that took so long is slow; 0: none is
-    double sample_rate; // of all others, 0 to 1
-    unsigned kept_max;  // that are remembered after decided(); at most SPY__TRACES_KEPT_MAX
+    uint64_t slow_ns;              // a root that took so long is slow; 0: none is
+    struct spy__sampling sampling; // of all others
+    unsigned kept_max; // that are remembered after decided(); at most SPY__TRACES_KEPT_MAX
     // Told for each trace once, kept or not, before it is put away. May be NULL.
     void (*decided)(void *arg, const struct spy__trace *trace);
     void *arg;
