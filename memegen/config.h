@@ -51,12 +51,15 @@ struct config {
     char *llm_prices;        // "<data_dir>/prices.yaml"
     char *clickhouse_url;    // secret, for it may hold a password; "": no analytics. From
                              // CLICKHOUSE_URL or CLICKHOUSE_URL_FILE alone
-    char *sentry_dsn;        // secret; "": no Sentry. From SENTRY_DSN or SENTRY_DSN_FILE alone
-    long llm_connect_ms;     // 3000
-    long llm_attempt_ms;     // 15000
-    long llm_timeout_ms;     // 30000
-    long llm_retries;        // 0 to 10; 2
-    long llm_concurrency;    // 1 to 256; 16
+    char *clickhouse_ca;     // PEM files for TLS to it; "": none, as the next two
+    char *clickhouse_cert;
+    char *clickhouse_key;
+    char *sentry_dsn;     // secret; "": no Sentry. From SENTRY_DSN or SENTRY_DSN_FILE alone
+    long llm_connect_ms;  // 3000
+    long llm_attempt_ms;  // 15000
+    long llm_timeout_ms;  // 30000
+    long llm_retries;     // 0 to 10; 2
+    long llm_concurrency; // 1 to 256; 16
     bool print_config, check_config, help, version; // what the command line asked for
     char *config_file;                              // "" where there is none
     unsigned char origins[CONFIG_SETTINGS_MAX]; // private: enum config_origin by row of the table

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 // [HOST]:PORT in brackets for IPv6. A name is left to the resolver.
 const char *config_check_address(const char *value)
@@ -39,6 +40,12 @@ const char *config_check_database(const char *value)
         return "names a PostgreSQL database, and this build of memegen has no PostgreSQL part";
     }
     return "is not sqlite:PATH";
+}
+
+// "" is none.
+const char *config_check_file(const char *value)
+{
+    return !*value || access(value, R_OK) == 0 ? NULL : "is a file that cannot be read";
 }
 
 const char *config_check_folder(const char *value)

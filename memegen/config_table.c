@@ -103,6 +103,13 @@ const struct setting config_table[] = {
       .check = config_check_clickhouse, .secret = true,
       .help = "http[s]://[USER:PASSWORD@]HOST[:PORT][/DATABASE] of the ClickHouse (or "
               "spyglass-events) that product events go to" },
+    { TEXT(clickhouse_ca), .variable = "CLICKHOUSE_CA", .value = "", .check = config_check_file,
+      .help = "PEM file of the authorities that ClickHouse's certificate may come from; default: "
+              "the system's" },
+    { TEXT(clickhouse_cert), .variable = "CLICKHOUSE_CERT", .value = "", .check = config_check_file,
+      .help = "PEM file of memegen's certificate, for a ClickHouse that asks for one" },
+    { TEXT(clickhouse_key), .variable = "CLICKHOUSE_KEY", .value = "", .check = config_check_file,
+      .help = "PEM file of its key; default: in the same file" },
 
     { TEXT(sentry_dsn), .variable = "SENTRY_DSN", .value = "", .check = config_check_sentry,
       .secret = true,

@@ -56,6 +56,7 @@ const char *config_check_clickhouse(const char *value);
 const char *config_check_sentry(const char *value);
 const char *config_check_database(const char *value);
 const char *config_check_fallback(const char *value);
+const char *config_check_file(const char *value);
 const char *config_check_folder(const char *value);
 const char *config_check_key(const char *value);
 const char *config_check_log_format(const char *value);

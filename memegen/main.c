@@ -135,6 +135,9 @@ static int start_spyglass(const struct service *service, const struct config *co
         .resource_disk = config->resource_disk,
         .prometheus_url = config->prometheus_url,
         .clickhouse_url = config->clickhouse_url[0] ? config->clickhouse_url : NULL,
+        .clickhouse_ca = config->clickhouse_ca,
+        .clickhouse_cert = config->clickhouse_cert,
+        .clickhouse_key = config->clickhouse_key,
         .sentry_dsn = config->sentry_dsn,
     };
     int code = telemetry_register(scenes_types(service->scenes));
@@ -148,6 +151,12 @@ static int start_spyglass(const struct service *service, const struct config *co
         snprintf(error, ERROR_BYTES, "%s", spy_start_error());
     }
     return code;
+}
+
+static struct clickhouse_server clickhouse_of(const struct config *config)
+{
+    return (struct clickhouse_server){ config->clickhouse_url, config->clickhouse_ca,
+                                       config->clickhouse_cert, config->clickhouse_key };
 }
 
 // The price of the model, or NULL where the file has none: its tokens count, its cost does not.
@@ -253,7 +262,7 @@ static int start_service(struct service *service, const struct config *config, c
     return api_start(&service->api,
                      &(struct api_options){ .listen = config->listen,
                                             .data_dir = config->data_dir,
-                                            .clickhouse_url = config->clickhouse_url,
+                                            .clickhouse = clickhouse_of(config),
                                             .queue = (size_t)config->queue,
                                             .workers = (size_t)config->workers,
                                             .scenes = service->scenes,
@@ -394,9 +403,9 @@ static int act(const struct command *command, const struct config *config)
     } else if (config->check_config) {
         return check(config);
     } else if (command->what == COMMAND_ANALYTICS) {
-        return command_analytics(command, config->clickhouse_url);
+        return command_analytics(command, clickhouse_of(config));
     } else if (command->what == COMMAND_MIGRATE) {
-        return command_migrate(config->clickhouse_url);
+        return command_migrate(clickhouse_of(config));
     } else {
         return serve(config);
     }

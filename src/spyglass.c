@@ -464,11 +464,17 @@ void spy_log_reopen(void)
 }
 
 #ifdef SPY_WITH_DELIVER
+static const char *or_null(const char *s)
+{
+    return s && s[0] ? s : NULL;
+}
+
 int spy_events_migrate(const struct spy_events_server *server,
                        void (*applied)(void *arg, const char *name), void *arg,
                        char error[SPY_EVENTS_ERROR_MAX])
 {
-    const struct spy__tls tls = { server->ca, server->cert, server->key };
+    const struct spy__tls tls = { or_null(server->ca), or_null(server->cert),
+                                  or_null(server->key) };
     return spy__clickhouse_migrate_now(server->url, &tls, applied, arg, error,
                                        SPY_EVENTS_ERROR_MAX);
 }

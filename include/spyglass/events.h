@@ -58,7 +58,7 @@ SPY_API void spy__event(const struct spy_uuid *id, const char *type, const struc
 #define SPY_EVENTS_ERROR_MAX 512
 
 /** A ClickHouse server, or spyglass-events: as the options clickhouse_url, clickhouse_ca,
- * clickhouse_cert and clickhouse_key of spyglass/options.h; NULL for what is not given. */
+ * clickhouse_cert and clickhouse_key of spyglass/options.h; NULL or "" for what is not given. */
 struct spy_events_server {
     const char *url, *ca, *cert, *key;
 };

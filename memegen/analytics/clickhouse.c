@@ -23,6 +23,7 @@
 
 struct clickhouse {
     struct http *http;
+    struct http_tls tls;  // const after open
     char base[URL_BYTES]; // up to the statement's parameters; const after open
 };
 
@@ -85,17 +86,18 @@ static bool make_base(char *ret, size_t size, const char *url)
     return fits && append(ret, size, SETTINGS, sizeof(SETTINGS) - 1);
 }
 
-int clickhouse_open(struct clickhouse **ret, const char *url)
+int clickhouse_open(struct clickhouse **ret, const struct clickhouse_server *server)
 {
     struct clickhouse *clickhouse = calloc(1, sizeof(*clickhouse));
 
     if (!clickhouse) {
         return -ENOMEM;
     }
-    if (!make_base(clickhouse->base, sizeof(clickhouse->base) / 2, url)) {
+    if (!make_base(clickhouse->base, sizeof(clickhouse->base) / 2, server->url)) {
         free(clickhouse);
         return -EINVAL;
     }
+    clickhouse->tls = (struct http_tls){ server->ca, server->cert, server->key };
     clickhouse->http = http_new(1);
     if (!clickhouse->http) {
         free(clickhouse);
@@ -195,6 +197,7 @@ int clickhouse_ask(struct clickhouse *clickhouse, const char *sql,
     http_post(clickhouse->http,
               &(struct http_request){ .url = url,
                                       .headers = headers,
+                                      .tls = &clickhouse->tls,
                                       .body = sql,
                                       .connect_ms = CONNECT_MS,
                                       .attempt_ms = ANSWER_MS,

@@ -9,15 +9,21 @@
 
 struct clickhouse;
 
+// url: "http[s]://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE]"; "" or NULL for none. The others are PEM
+// files, "" for none: the authorities that its certificate may come from, our certificate, its key.
+struct clickhouse_server {
+    const char *url, *ca, *cert, *key;
+};
+
 // A parameter of the statement, {name:Type} there. Letters, digits, '-' and '_' alone: what needs no
 // escape.
 struct clickhouse_param {
     const char *name, *value;
 };
 
-// url: "http[s]://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE]". Returns 0, -EINVAL or -ENOMEM. Asks
+// The strings of *server are borrowed until close. Returns 0, -EINVAL (its url) or -ENOMEM. Asks
 // nothing yet.
-int clickhouse_open(struct clickhouse **ret, const char *url);
+int clickhouse_open(struct clickhouse **ret, const struct clickhouse_server *server);
 // No question may be under way. NULL is a no-op.
 void clickhouse_close(struct clickhouse *clickhouse);
 // From now on every question ends within about a second. Threads: any.

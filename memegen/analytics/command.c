@@ -159,12 +159,12 @@ static void print_table(const json_t *rows)
     }
 }
 
-static bool has_url(const char *url)
+static bool has_url(const struct clickhouse_server *server)
 {
-    if (!url[0]) {
+    if (!server->url[0]) {
         fputs("memegen: there is no ClickHouse: set CLICKHOUSE_URL\n", stderr);
     }
-    return url[0] != '\0';
+    return server->url[0] != '\0';
 }
 
 static void print_answer(const struct command *command, json_t *answer)
@@ -188,17 +188,17 @@ static void print_answer(const struct command *command, json_t *answer)
     }
 }
 
-int command_analytics(const struct command *command, const char *url)
+int command_analytics(const struct command *command, struct clickhouse_server server)
 {
     struct clickhouse *clickhouse = NULL;
     char error[CLICKHOUSE_ERROR_BYTES] = "CLICKHOUSE_URL cannot be used.";
     json_t *answer = NULL;
     int code;
 
-    if (!has_url(url)) {
+    if (!has_url(&server)) {
         return EXIT_FAILURE;
     }
-    code = clickhouse_open(&clickhouse, url);
+    code = clickhouse_open(&clickhouse, &server);
     if (!code) {
         code = analytics_ask(clickhouse, &command->question, &answer, error);
     }
@@ -218,15 +218,15 @@ static void print_applied(void *arg, const char *name)
     printf("applied %s\n", name);
 }
 
-int command_migrate(const char *url)
+int command_migrate(struct clickhouse_server server)
 {
+    const struct spy_events_server spyglass = { server.url, server.ca, server.cert, server.key };
     char error[SPY_EVENTS_ERROR_MAX];
 
-    if (!has_url(url)) {
+    if (!has_url(&server)) {
         return EXIT_FAILURE;
     }
-    if (spy_events_migrate(&(struct spy_events_server){ .url = url }, print_applied, NULL, error) !=
-        0) {
+    if (spy_events_migrate(&spyglass, print_applied, NULL, error) != 0) {
         fprintf(stderr, "memegen: %s\n", error);
         return EXIT_FAILURE;
     }

@@ -18,8 +18,8 @@ struct command {
 // sentence in error.
 int command_take(struct command *ret, int *argc, char **argv, char *error, size_t error_size);
 
-// Run one against the ClickHouse at url ("": there is none). Return the exit status.
-int command_analytics(const struct command *command, const char *url);
-int command_migrate(const char *url);
+// Run one against the ClickHouse. Return the exit status.
+int command_analytics(const struct command *command, struct clickhouse_server server);
+int command_migrate(struct clickhouse_server server);
 
 #endif

@@ -142,7 +142,7 @@ int desk_open(struct desk **ret, const struct desk_options *options)
         return -ENOMEM;
     }
     desk->options = *options;
-    error = clickhouse_open(&desk->clickhouse, options->url);
+    error = clickhouse_open(&desk->clickhouse, &options->server);
     if (!error) {
         error = queue_new(&desk->queue, WAITING_MAX);
     }

@@ -13,7 +13,7 @@
 struct desk;
 
 struct desk_options {
-    const char *url; // copied
+    struct clickhouse_server server; // borrowed until close
     // In the desk's thread, before anything is done for a question.
     void (*begin)(void *job_arg);
     // It ended. text: the JSON; NULL where it failed, and error then says why. Both are borrowed.

@@ -136,7 +136,7 @@ static int start_parts(struct api *api, char *error, size_t error_size)
         .arg = api,
     };
     const struct desk_options desk = {
-        .url = api->options.clickhouse_url,
+        .server = api->options.clickhouse,
         .begin = handle_analytics_begin,
         .ended = handle_analytics_ended,
     };
@@ -160,7 +160,7 @@ static int start_parts(struct api *api, char *error, size_t error_size)
     if (!code) {
         code = work_start(&api->work, &work);
     }
-    if (!code && desk.url && desk.url[0]) {
+    if (!code && desk.server.url && desk.server.url[0]) {
         code = desk_open(&api->desk, &desk);
     }
     if (code) {

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "memegen/analytics/clickhouse.h"
 #include "memegen/cache/cache.h"
 #include "memegen/events.h"
 #include "memegen/pipeline/pipeline.h"
@@ -18,10 +19,10 @@
 struct api;
 
 struct api_options {
-    const char *listen;         // HOST:PORT, port 0 for any
-    const char *data_dir;       // its folder page/ is the page at /
-    const char *clickhouse_url; // "" or NULL: no analytics
-    size_t queue;               // requests that may wait for a worker
+    const char *listen;                  // HOST:PORT, port 0 for any
+    const char *data_dir;                // its folder page/ is the page at /
+    struct clickhouse_server clickhouse; // no analytics without its url
+    size_t queue;                        // requests that may wait for a worker
     size_t workers;
     const struct scenes *scenes; // borrowed, as all below
     struct pipeline *pipeline;

@@ -181,6 +181,18 @@ static CURLcode set_limits(CURL *curl, const struct http_request *request)
     return code;
 }
 
+static CURLcode set_file(CURL *curl, CURLoption option, const char *path)
+{
+    return path && path[0] ? curl_easy_setopt(curl, option, path) : CURLE_OK;
+}
+
+static CURLcode set_tls(CURL *curl, const struct http_tls *tls)
+{
+    CURLcode code = set_file(curl, CURLOPT_CAINFO, tls->ca);
+    code = code ? code : set_file(curl, CURLOPT_SSLCERT, tls->cert);
+    return code ? code : set_file(curl, CURLOPT_SSLKEY, tls->key);
+}
+
 static CURLcode set_up(CURL *curl, struct exchange *exchange, struct curl_slist *headers,
                        char *problem)
 {
@@ -197,6 +209,9 @@ static CURLcode set_up(CURL *curl, struct exchange *exchange, struct curl_slist 
     code = code ? code : curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, look_up);
     code = code ? code : curl_easy_setopt(curl, CURLOPT_XFERINFODATA, exchange);
     code = code ? code : curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    if (code == CURLE_OK && request->tls) {
+        code = set_tls(curl, request->tls);
+    }
     if (code == CURLE_OK && is_loopback(request->url)) {
         code = curl_easy_setopt(curl, CURLOPT_PROXY, "");
     }

@@ -21,8 +21,16 @@ enum http_outcome {
     HTTP_BROKEN,      // a fault on our side: no memory, a wrong URL
 };
 
+// PEM files, beside what the system trusts; "" or NULL for none.
+struct http_tls {
+    const char *ca;   // these authorities instead of the system's
+    const char *cert; // ours, for a server that asks for one
+    const char *key;  // its key, where it is not in the same file
+};
+
 struct http_request {
     const char *url;
+    const struct http_tls *tls; // may be NULL
     const char *const *headers; // "Name: value", NULL-ended
     const char *body;           // NUL-ended
     unsigned connect_ms;        // for the connection, TLS included

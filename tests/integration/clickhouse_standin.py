@@ -6,11 +6,29 @@ token comes with the same rows, or the test has failed. It poses as an older Cli
 
 import gzip
 import json
+import os
 import socket
 import ssl
+import subprocess
 import threading
 import time
 import urllib.parse
+
+def tls_between(folder):
+    """A server's context that wants a client's certificate, and the variables of a client that it lets in."""
+    def path(name):
+        return os.path.join(folder, name)
+
+    for name in ("server", "client"):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+                        "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", path(name + ".key"), "-out", path(name + ".pem")],
+                       check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path("server.pem"), path("server.key"))
+    context.load_verify_locations(path("client.pem"))
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context, {"CLICKHOUSE_CA": path("server.pem"), "CLICKHOUSE_CERT": path("client.pem"), "CLICKHOUSE_KEY": path("client.key")}
+
 
 LIST = "".join(f"legacy\t{number}\n" for number in range(1, 6)).encode()
 

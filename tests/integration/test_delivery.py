@@ -4,14 +4,13 @@ import json
 import os
 import shutil
 import signal
-import ssl
 import subprocess
 import tempfile
 import time
 import unittest
 import urllib.request
 
-from clickhouse_standin import ClickHouse
+from clickhouse_standin import ClickHouse, tls_between
 
 HOST = os.environ["EVENT_HOST"]
 STOP_S = 60  # more than any stop takes here, under a sanitizer too
@@ -275,17 +274,7 @@ class Delivery(unittest.TestCase):
 
     @unittest.skipUnless(shutil.which("openssl"), "openssl is not there")
     def test_tls(self):
-        def path(name):
-            return os.path.join(self.folder, name)
-
-        for name in ("server", "client"):
-            subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
-                            "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", path(name + ".key"), "-out", path(name + ".pem")],
-                           check=True, capture_output=True)
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(path("server.pem"), path("server.key"))
-        tls.load_verify_locations(path("client.pem"))
-        tls.verify_mode = ssl.CERT_REQUIRED
+        tls, trusted = tls_between(self.folder)
         server = self.standin(tls=tls)
         host = self.host(server.url, state=False, stop_ms=100)  # trusts the system's authorities alone
         host.publish(5)
@@ -294,8 +283,7 @@ class Delivery(unittest.TestCase):
         host.stop()
         self.assertEqual(server.requests, [])
         os.remove(host.log)
-        host = self.host(server.url, CLICKHOUSE_CA=path("server.pem"), CLICKHOUSE_CERT=path("client.pem"),
-                         CLICKHOUSE_KEY=path("client.key"))
+        host = self.host(server.url, **trusted)
         host.publish(5)
         server.until(lambda: len(server.stored) == 5)
         self.assertEqual(host.stop()[0], 0)

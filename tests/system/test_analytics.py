@@ -3,14 +3,20 @@
 import contextlib
 import json
 import os
+import shutil
 import socket
+import sys
 import tempfile
 import time
 import unittest
 import uuid
 
 from event_store import EventStore, missing
-from service import ROOT, Memegen, run
+from service import ROOT, Connection, Memegen, run
+
+sys.path.append(os.path.join(ROOT, "tests/integration"))
+
+from clickhouse_standin import ClickHouse, tls_between  # noqa: E402
 
 PATH = "/api/v1/memes"
 QUERIES = os.path.join(ROOT, "monitoring/clickhouse/queries")
@@ -159,6 +165,47 @@ class Events(unittest.TestCase):
 
     def test_it_is_counted(self):
         self.assertIn(f"\nmeme_interactions_total {len(self.kept)}\n", self.memegen.metrics())
+
+
+@unittest.skipUnless(shutil.which("openssl"), "openssl is not there")
+class Tls(unittest.TestCase):
+    """A server with a certificate of an authority of its own, which wants one of its clients."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory(prefix="memegen-tls-")
+        cls.addClassCleanup(folder.cleanup)
+        tls, cls.trusted = tls_between(folder.name)
+        cls.server = ClickHouse(tls=tls)
+        cls.addClassCleanup(cls.server.close)
+
+    def commands(self, **env):
+        return [run(*command, CLICKHOUSE_URL=self.server.url, **env) for command in (["analytics", "engagement"], ["migrate-events"])]
+
+    def test_the_terminal_asks_with_its_certificate(self):
+        (status, out, err), (migrated, said, trouble) = self.commands(**self.trusted)
+        self.assertEqual((status, err, out[:20]), (0, "", "No memes were made f"))
+        self.assertEqual((migrated, trouble, said), (0, "", "The schema of events is up to date.\n"))
+
+    def test_the_service_and_the_page_do(self):
+        with Memegen(env={"CLICKHOUSE_URL": self.server.url, **self.trusted}) as memegen:
+            self.assertEqual(memegen.get("/api/v1/analytics/engagement").json()["days"], [])
+            with Connection(memegen.admin) as page:
+                answer = page.request("POST", "/api/events/query", body=b"SELECT version()")
+            self.assertEqual((answer.status, answer.body), (200, self.server.version + b"\n"))
+
+    def test_without_them_nobody_is_asked(self):
+        asked = len(self.server.requests)
+        for status, out, err in self.commands() + self.commands(CLICKHOUSE_CA=self.trusted["CLICKHOUSE_CA"]):
+            self.assertEqual((status, out), (1, ""))
+            self.assertIn("ClickHouse", err)
+        self.assertEqual(len(self.server.requests), asked)
+
+    def test_a_file_that_is_not_there_is_told_at_once(self):
+        status, out, err = run("analytics", "engagement", CLICKHOUSE_URL=self.server.url, CLICKHOUSE_CA="/nowhere/ca.pem")
+        self.assertEqual((status, out), (2, ""))
+        self.assertIn('CLICKHOUSE_CA', err)
+        self.assertIn("is a file that cannot be read", err)
 
 
 class Trouble(unittest.TestCase):
