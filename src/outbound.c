@@ -50,6 +50,15 @@ static void keep_news(void *arg, enum spy__journal_news what, const char *name, 
     pthread_mutex_unlock(&out.mu);
 }
 
+void spy__outbound_wake(void)
+{
+    pthread_mutex_lock(&out.mu);
+    if (out.engine) {
+        spy__engine_wake(out.engine);
+    }
+    pthread_mutex_unlock(&out.mu);
+}
+
 static const char *text_of(int err, char text[128])
 {
     return strerror_r(-err, text, 128);
@@ -134,7 +143,9 @@ static void say_buried(void *arg, const char *backend, const struct spy__verdict
         spy_log_error("delivery_dropped", spy_str("backend", backend),
                       spy_str("reason", verdict->reason), spy_str("error", verdict->text),
                       spy_uint("records", records),
-                      spy_str("dead_letters", err == 0 ? "kept" : text_of(err, text)));
+                      spy_str("dead_letters", err == 0         ? "kept"
+                                              : err == -ENOENT ? "none"
+                                                               : text_of(err, text)));
     }
 }
 
@@ -171,12 +182,13 @@ const struct spy__journal_options *spy__outbound_journal(struct spy__journal_opt
         .bytes_max = settings->journal_max_bytes,
         .lost = spy__outbound_lost,
         .tell = keep_news,
+        .found = settings->sentry_dsn ? spy__outbound_sentry_found : NULL,
     };
     return ret;
 }
 
 // The backends that are configured, in the order of the engine's slots.
-static int make_backends(const struct spy__settings *s)
+static int make_backends(const struct spy__settings *s, const char *state_dir)
 {
     int err = 0;
     out.count = 0;
@@ -184,7 +196,7 @@ static int make_backends(const struct spy__settings *s)
         err = spy__outbound_clickhouse_make(&out.made[out.count++], s);
     }
     if (err == 0 && s->sentry_dsn) {
-        err = spy__outbound_sentry_make(&out.made[out.count++], s);
+        err = spy__outbound_sentry_make(&out.made[out.count++], s, state_dir);
     }
     for (size_t i = 0; i < out.count; i++) {
         out.backends[i] = &out.made[i];
@@ -196,6 +208,7 @@ static int make_backends(const struct spy__settings *s)
 static void become_child(void)
 {
     out.mu = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    spy__outbound_sentry_forget();
 }
 
 static void watch_forks(void)
@@ -249,7 +262,7 @@ int spy__outbound_open(const struct spy__settings *settings, const char *state_d
     if (state_dir && !out.state_dir) {
         return spy__settings_refuse(-ENOMEM, "there is no memory for delivery");
     }
-    int err = make_backends(settings);
+    int err = make_backends(settings, state_dir);
     if (err != 0) {
         return err;
     }

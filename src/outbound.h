@@ -8,6 +8,7 @@
 #define OUTBOUND_H
 
 #include "backends/clickhouse_ask.h"
+#include "backends/sentry_report.h"
 #include "deliver/engine.h"
 #include "encode/sentry_host.h"
 #include "record/document.h"
@@ -32,6 +33,8 @@ int spy__outbound_stop(unsigned timeout_ms);
 
 // Whether the log is not to be written any more. Threads: any.
 bool spy__outbound_is_quiet(void);
+// Lets the delivery thread look around. Threads: any.
+void spy__outbound_wake(void);
 
 // ---- outbound_clickhouse.c
 
@@ -46,16 +49,26 @@ void spy__outbound_clickhouse_free(bool child);
 
 // ---- outbound_sentry.c
 
-// Likewise, where sentry_dsn is set.
-int spy__outbound_sentry_make(struct spy__backend *ret, const struct spy__settings *settings);
+// Likewise, where sentry_dsn is set. state_dir: borrowed for the call; NULL for none.
+int spy__outbound_sentry_make(struct spy__backend *ret, const struct spy__settings *settings,
+                              const char *state_dir);
 void spy__outbound_sentry_free(bool child);
 // Where documents go, without the DSN's key and project; NULL for nowhere.
 const char *spy__outbound_sentry(void);
-// Whether there is somewhere for documents to go.
+// Sees what an earlier run left in the journal; before make.
+void spy__outbound_sentry_found(void *arg, const void *bytes, size_t n);
+// In a child after fork() there is no Sentry.
+void spy__outbound_sentry_forget(void);
+// Whether there is somewhere for documents to go. Threads: any.
 bool spy__outbound_sentry_wants(void);
-// Appends a document to the journal: its totals are filled in here. What cannot be taken is counted.
-// A no-op where Sentry is off. Threads: the pump's; or that of the start, before the pump runs.
+// Appends a document to the journal: its totals are filled in here. What the server does not want
+// now, or never would for its size, is dropped and counted, as spy__outbound_sentry_lost() does. A
+// no-op where Sentry is off. Threads: the pump's; or that of the start, before the pump runs.
 void spy__outbound_sentry_give(const struct spy__document *document);
+// Counts what was dropped before it became a document, for the next report to Sentry. A transaction
+// is one of its category, and its spans, and one more, of theirs. Threads: any.
+void spy__outbound_sentry_lost(enum spy__sentry_reason reason, enum spy__sentry_category category,
+                               uint64_t n);
 
 // ---- outbound_errors.c
 

@@ -101,6 +101,12 @@ struct spy__backend {
     int (*prepare)(void *self, struct spy__request *ret, struct spy__buf *body);
     // The answer to that: SENT, or RETRY the same later.
     struct spy__verdict (*prepared)(void *self, const struct spy__answer *answer);
+    // When prepare() is to be asked, on the monotonic clock, whether or not a record waits; UINT64_MAX
+    // for never. `ending`: nothing can be sent much later. NULL: before any batch.
+    uint64_t (*due_ns)(void *self, bool ending);
+    // Whether a batch needs no request, and what its verdict is (SENT or DROP). Asked before each
+    // try. NULL: each needs one.
+    bool (*pass_over)(void *self, const struct spy__delivery *delivery, struct spy__verdict *ret);
     // A batch as bytes. Returns the number of records that are in them (the others cannot be read),
     // or -ENOMEM, also where they have no room in the body: then each half is asked for. One record
     // always has.

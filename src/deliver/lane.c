@@ -192,10 +192,31 @@ static void post(struct spy__lane *lane, bool preparing, uint64_t now_ns)
     lane->preparing = preparing;
 }
 
+// What needs no request: it says nothing of how the server is.
+static bool is_passed_over(struct spy__lane *lane, uint64_t now_ns)
+{
+    const struct spy__backend *backend = lane->backend;
+    struct spy__verdict verdict;
+    if (!backend->pass_over || !backend->pass_over(backend->self, &lane->delivery, &verdict)) {
+        return false;
+    }
+    lane->rows = (int)lane->delivery.count;
+    if (verdict.kind == SPY__SENT) {
+        count(lane, SPY__LANE_SENT, lane->delivery.count);
+    } else {
+        drop(lane, verdict.reason, lane->delivery.count);
+    }
+    settle(lane, now_ns);
+    return true;
+}
+
 // Sends the first range, or passes over one in which nothing can be read.
 static void send_range(struct spy__lane *lane, uint64_t now_ns)
 {
     spy__parcel_range(&lane->parcel, &lane->delivery);
+    if (is_passed_over(lane, now_ns)) {
+        return;
+    }
     int rows =
         lane->backend->encode(lane->backend->self, &lane->delivery, &lane->body, &lane->request);
     if (rows < 0) {
@@ -236,12 +257,15 @@ static bool is_due(struct spy__lane *lane, uint64_t now_ns)
 static bool act(struct spy__lane *lane, uint64_t now_ns)
 {
     const struct spy__backend *backend = lane->backend;
+    bool due = backend->due_ns && backend->due_ns(backend->self, lane->ending) <= now_ns;
     if (lane->sending || now_ns < lane->retry.not_before_ns ||
-        (lane->ending && spy__parcel_is_empty(&lane->parcel))) {
+        (lane->ending && spy__parcel_is_empty(&lane->parcel) && !due)) {
         return false;
     }
-    int more = backend->prepare ? backend->prepare(backend->self, &lane->request, &lane->body) : 0;
+    bool asks = backend->prepare && (due || !backend->due_ns);
+    int more = asks ? backend->prepare(backend->self, &lane->request, &lane->body) : 0;
     if (more > 0) {
+        lane->due = due;
         post(lane, true, now_ns);
         return true;
     }
@@ -272,12 +296,15 @@ uint64_t spy__lane_step(struct spy__lane *lane, uint64_t now_ns)
     if (now_ns < lane->retry.not_before_ns) {
         return lane->retry.not_before_ns;
     }
-    if (spy__parcel_is_empty(parcel)) {
-        return UINT64_MAX;
+    const struct spy__backend *backend = lane->backend;
+    uint64_t due_ns = backend->due_ns ? backend->due_ns(backend->self, lane->ending) : UINT64_MAX;
+    if (!spy__parcel_is_empty(parcel)) {
+        uint64_t old_ns = parcel->begun_ns + backend->age_ms * NS_PER_MS;
+        uint64_t look_ns = now_ns + SPY__LANE_LOOK_MS * NS_PER_MS;
+        look_ns = old_ns < look_ns ? old_ns : look_ns;
+        due_ns = due_ns < look_ns ? due_ns : look_ns;
     }
-    uint64_t due_ns = parcel->begun_ns + lane->backend->age_ms * NS_PER_MS;
-    uint64_t look_ns = now_ns + SPY__LANE_LOOK_MS * NS_PER_MS;
-    return due_ns < look_ns ? due_ns : look_ns;
+    return due_ns;
 }
 
 bool spy__lane_wants(const struct spy__lane *lane)
@@ -292,8 +319,9 @@ void spy__lane_end(struct spy__lane *lane)
 
 bool spy__lane_is_done(const struct spy__lane *lane, bool in_vain)
 {
+    bool empty = spy__parcel_is_empty(&lane->parcel);
     if (lane->sending) {
-        return lane->preparing && spy__parcel_is_empty(&lane->parcel);
+        return lane->preparing && !lane->due && empty;
     }
-    return lane->retry.failures > 0 ? in_vain : spy__parcel_is_empty(&lane->parcel);
+    return lane->retry.failures > 0 ? in_vain || empty : empty;
 }

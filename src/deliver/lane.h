@@ -68,6 +68,7 @@ struct spy__lane {
     int rows; // in the body
 
     bool sending, preparing; // what is on its way: for prepare(), or a range
+    bool due;                // of what prepare() asked for last: it said so by due_ns()
     bool ending;             // no more records are waited for
     bool told;               // that it fails
     bool forgets;

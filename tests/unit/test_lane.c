@@ -277,6 +277,90 @@ static void an_end_waits_for_no_preparation(void **state)
     assert_true(spy__lane_is_done(&rig->lane, false));
 }
 
+// Of a backend that has something to send at a time of its own.
+static struct {
+    uint64_t due_ns, at_end_ns;
+    enum spy__verdict_kind pass; // of all that comes; SPY__RETRY: none is passed over
+} own;
+
+static uint64_t own_due_ns(void *self, bool ending)
+{
+    (void)self;
+    return ending ? own.at_end_ns : own.due_ns;
+}
+
+static bool own_pass_over(void *self, const struct spy__delivery *delivery,
+                          struct spy__verdict *ret)
+{
+    (void)self;
+    (void)delivery;
+    *ret = (struct spy__verdict){ .kind = own.pass, .reason = "not_wanted" };
+    return own.pass != SPY__RETRY;
+}
+
+static void what_is_due_goes_without_records(void **state)
+{
+    struct lane_rig *rig = *state;
+    rig->backend.due_ns = own_due_ns;
+    rig->unprepared = 9;
+    own.due_ns = own.at_end_ns = UINT64_MAX;
+    lane_rig_open(rig, true);
+    assert_int_equal(lane_rig_step(rig), UINT64_MAX); // it is not asked
+    own.due_ns = rig->journal->clock.monotonic_ns + 70 * MS;
+    assert_int_equal(lane_rig_step(rig), own.due_ns);
+    lane_rig_append(rig, 0, 1); // waits for its age, and is looked at before
+    assert_int_equal(lane_rig_step(rig), rig->journal->clock.monotonic_ns + SPY__LANE_LOOK_MS * MS);
+    lane_rig_pass(rig, 60);
+    assert_int_equal(lane_rig_step(rig), own.due_ns);
+    lane_rig_pass(rig, 10);
+    lane_rig_step(rig);
+    assert_true(rig->calling && rig->preparing);
+    own.due_ns = UINT64_MAX;
+    lane_rig_take(rig);
+    lane_rig_pass(rig, 1000);
+    lane_rig_step(rig);
+    assert_true(rig->calling && !rig->preparing);
+    lane_rig_take(rig);
+    lane_rig_step(rig);
+    // At the end it goes at once, and is waited for; where it fails, it is not tried again.
+    own.at_end_ns = 0;
+    spy__lane_end(&rig->lane);
+    lane_rig_step(rig);
+    assert_true(rig->calling && rig->preparing);
+    assert_false(spy__lane_is_done(&rig->lane, true));
+    lane_rig_fail(rig, 0, NULL);
+    lane_rig_step(rig);
+    assert_true(spy__lane_is_done(&rig->lane, false));
+    lane_rig_expect_stored(rig, 0, 1);
+}
+
+static void what_is_passed_over_is_settled_without_a_request(void **state)
+{
+    struct lane_rig *rig = *state;
+    rig->backend.pass_over = own_pass_over;
+    own.pass = SPY__DROP;
+    lane_rig_open(rig, true);
+    lane_rig_append(rig, 0, 4);
+    lane_rig_step(rig);
+    assert_false(rig->calling);
+    assert_int_equal(rig->dropped, 4);
+    assert_string_equal(rig->reason, "not_wanted");
+    assert_int_equal(rig->buried, 0);
+    own.pass = SPY__SENT;
+    lane_rig_append(rig, 4, 8);
+    lane_rig_step(rig);
+    assert_false(rig->calling);
+    assert_int_equal(rig->counts[SPY__LANE_SENT], 4);
+    own.pass = SPY__RETRY;
+    lane_rig_append(rig, 8, 12);
+    lane_rig_step(rig);
+    lane_rig_take(rig);
+    lane_rig_step(rig);
+    lane_rig_expect_stored(rig, 8, 12);
+    assert_int_equal(rig->dropped, 4);
+    assert_int_equal(rig->lane.settled, 12);
+}
+
 static void no_memory_is_a_failure_like_others(void **state)
 {
     struct lane_rig *rig = *state;
@@ -363,6 +447,8 @@ int main(void)
         TEST(trouble_before_the_first_record_ends_too),
         TEST(an_end_sends_what_is_there),
         TEST(an_end_waits_for_no_preparation),
+        TEST(what_is_due_goes_without_records),
+        TEST(what_is_passed_over_is_settled_without_a_request),
         TEST(no_memory_is_a_failure_like_others),
         TEST(failing_allocations_lose_nothing),
         TEST(a_state_that_cannot_be_written_is_told_once),
