@@ -8,25 +8,26 @@
 
 #define DAY_S 86400L
 
+#define SQL_BYTES 1024
+
+// What of a question differs between the schemas of monitoring/clickhouse: on the legacy one
+// properties are columns, and a server of that age takes no parameters.
+struct schema {
+    const char *quality, *user, *from, *to, *limit;
+};
+
+static const struct schema current = { "properties.quality_score", "properties.user_id",
+                                       "{from:Date}", "{to:Date}", "{limit:UInt32}" };
+
+static const char is_legacy_sql[] =
+    "SELECT count() AS columns FROM system.columns WHERE database = currentDatabase()"
+    " AND table = 'analytics_events' AND name = 'quality_score'";
+
 static const struct {
-    const char *name, *rows, *sql;
+    const char *name, *rows;
 } kinds[ANALYTICS_KINDS] = {
-    [ANALYTICS_POPULAR_TEMPLATES] = { "popular-templates", "templates",
-                                      "SELECT template_id, COUNT(*) AS usage_count, "
-                                      "AVG(properties.quality_score) AS avg_quality"
-                                      " FROM analytics_events FINAL"
-                                      " WHERE event_type = 'meme_generated' AND toDate(timestamp) "
-                                      "BETWEEN {from:Date} AND {to:Date}"
-                                      " GROUP BY template_id ORDER BY usage_count DESC, "
-                                      "template_id LIMIT {limit:UInt32}" },
-    [ANALYTICS_ENGAGEMENT] = { "engagement", "days",
-                               "SELECT toDate(timestamp) AS date, COUNT(DISTINCT "
-                               "properties.user_id) AS daily_active_users,"
-                               " COUNT(*) AS total_generations"
-                               " FROM analytics_events FINAL"
-                               " WHERE event_type = 'meme_generated' AND toDate(timestamp) BETWEEN "
-                               "{from:Date} AND {to:Date}"
-                               " GROUP BY date ORDER BY date" },
+    [ANALYTICS_POPULAR_TEMPLATES] = { "popular-templates", "templates" },
+    [ANALYTICS_ENGAGEMENT] = { "engagement", "days" },
 };
 
 const char *analytics_name(enum analytics_kind kind)
@@ -104,22 +105,79 @@ bool analytics_question(struct analytics_question *ret, enum analytics_kind kind
     return true;
 }
 
-int analytics_ask(struct clickhouse *clickhouse, const struct analytics_question *question,
-                  json_t **ret, char error[CLICKHOUSE_ERROR_BYTES])
+static void make_sql(char ret[SQL_BYTES], enum analytics_kind kind, const struct schema *schema)
+{
+    if (kind == ANALYTICS_POPULAR_TEMPLATES) {
+        snprintf(ret, SQL_BYTES,
+                 "SELECT template_id, COUNT(*) AS usage_count, AVG(%s) AS avg_quality"
+                 " FROM analytics_events FINAL"
+                 " WHERE event_type = 'meme_generated' AND toDate(timestamp) BETWEEN %s AND %s"
+                 " GROUP BY template_id ORDER BY usage_count DESC, template_id LIMIT %s",
+                 schema->quality, schema->from, schema->to, schema->limit);
+    } else {
+        snprintf(ret, SQL_BYTES,
+                 "SELECT toDate(timestamp) AS date, COUNT(DISTINCT %s) AS daily_active_users,"
+                 " COUNT(*) AS total_generations FROM analytics_events FINAL"
+                 " WHERE event_type = 'meme_generated' AND toDate(timestamp) BETWEEN %s AND %s"
+                 " GROUP BY date ORDER BY date",
+                 schema->user, schema->from, schema->to);
+    }
+}
+
+// A database keeps the schema that it was begun with, whatever its server's version is later.
+static int find_schema(struct clickhouse *clickhouse, bool *ret_legacy,
+                       char error[CLICKHOUSE_ERROR_BYTES])
+{
+    const struct clickhouse_param none = { NULL, NULL };
+    json_t *rows = NULL;
+    int code = clickhouse_ask(clickhouse, is_legacy_sql, &none, &rows, error);
+
+    *ret_legacy = json_integer_value(json_object_get(json_array_get(rows, 0), "columns")) > 0;
+    json_decref(rows);
+    return code;
+}
+
+static int ask_current(struct clickhouse *clickhouse, const struct analytics_question *question,
+                       const char *limit, json_t **ret, char error[CLICKHOUSE_ERROR_BYTES])
 {
     bool limited = question->kind == ANALYTICS_POPULAR_TEMPLATES;
-    char limit[16];
     const struct clickhouse_param params[] = {
         { "from", question->from },
         { "to", question->to },
         { limited ? "limit" : NULL, limit },
         { NULL, NULL },
     };
+    char sql[SQL_BYTES];
+
+    make_sql(sql, question->kind, &current);
+    return clickhouse_ask(clickhouse, sql, params, ret, error);
+}
+
+// The days and the limit are in the statement: analytics_question() let nothing else into them.
+static int ask_legacy(struct clickhouse *clickhouse, const struct analytics_question *question,
+                      const char *limit, json_t **ret, char error[CLICKHOUSE_ERROR_BYTES])
+{
+    const struct clickhouse_param none = { NULL, NULL };
+    char sql[SQL_BYTES], from[32], to[32];
+
+    snprintf(from, sizeof(from), "toDate('%s')", question->from);
+    snprintf(to, sizeof(to), "toDate('%s')", question->to);
+    make_sql(sql, question->kind, &(struct schema){ "quality_score", "user_id", from, to, limit });
+    return clickhouse_ask(clickhouse, sql, &none, ret, error);
+}
+
+int analytics_ask(struct clickhouse *clickhouse, const struct analytics_question *question,
+                  json_t **ret, char error[CLICKHOUSE_ERROR_BYTES])
+{
     json_t *rows = NULL;
-    int code;
+    char limit[16];
+    bool legacy;
+    int code = find_schema(clickhouse, &legacy, error);
 
     snprintf(limit, sizeof(limit), "%u", question->limit);
-    code = clickhouse_ask(clickhouse, kinds[question->kind].sql, params, &rows, error);
+    if (!code) {
+        code = (legacy ? ask_legacy : ask_current)(clickhouse, question, limit, &rows, error);
+    }
     if (code) {
         return code;
     }

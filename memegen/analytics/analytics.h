@@ -1,5 +1,6 @@
 // What memegen is asked about its product events: the two queries of monitoring/clickhouse/queries,
-// over a range of days and by parameters.
+// over a range of days and by parameters; or, of a database with the schema for old servers, the same
+// in the form that it takes.
 //
 // An event that was stored twice counts once (FINAL).
 #ifndef MEMEGEN_ANALYTICS_ANALYTICS_H
@@ -37,7 +38,7 @@ bool analytics_question(struct analytics_question *ret, enum analytics_kind kind
 
 // Asks. {"from", "to", "templates": [{"template_id", "usage_count", "avg_quality"}]}, the most used
 // first, or {"from", "to", "days": [{"date", "daily_active_users", "total_generations"}]}, the
-// oldest first. Returns as clickhouse_ask(). Threads: any.
+// oldest first. Asks ClickHouse twice, for its schema first. Returns as clickhouse_ask(). Threads: any.
 int analytics_ask(struct clickhouse *clickhouse, const struct analytics_question *question,
                   json_t **ret, char error[CLICKHOUSE_ERROR_BYTES]);
 
