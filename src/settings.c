@@ -12,6 +12,7 @@
 
 #include "base/utf8.h"
 #include "encode/log_style.h"
+#include "profile/sampler.h"
 #include "record/mask/mask_words.h"
 #include "record/rings.h"
 
@@ -199,6 +200,26 @@ static int find_rings(struct spy__settings *s, const struct spy_options *o)
                : spy__settings_refuse(-EINVAL,
                                       "ring_bytes is %u: it must be a power of two, %u to %u",
                                       s->ring_bytes, SPY__RING_BYTES_MIN, SPY__RING_BYTES_MAX);
+}
+
+static int find_profiling(struct spy__settings *s, const struct spy_options *o)
+{
+    static const char *const names[] = { "", "off", "continuous", NULL };
+    int mode = (int)o->profiling, err = 0;
+    if (o->profiling < SPY_PROFILING_DEFAULT || o->profiling > SPY_PROFILING_CONTINUOUS) {
+        return spy__settings_refuse(-EINVAL, "profiling is %d: it is no mode", mode);
+    }
+    if (o->profiling_hz > SPY__SAMPLER_HZ_MAX) {
+        return spy__settings_refuse(-EINVAL, "profiling_hz is %u: it must be 1 to %u",
+                                    o->profiling_hz, SPY__SAMPLER_HZ_MAX);
+    }
+    if (o->profiling == SPY_PROFILING_DEFAULT) {
+        err = choose(&mode, "SPY_PROFILING", names, "off, continuous");
+    }
+    if (mode == SPY_PROFILING_CONTINUOUS) {
+        s->continuous_hz = o->profiling_hz ? o->profiling_hz : SPY__SAMPLER_HZ;
+    }
+    return err;
 }
 
 // ---- where lines go
@@ -457,6 +478,7 @@ int spy__settings_find(struct spy__settings *s, const struct spy_options *o)
     err = err ? err : find_log_levels(s, o->log_levels);
     err = err ? err : find_full_wait(s, o->full_wait_ms);
     err = err ? err : find_rings(s, o);
+    err = err ? err : find_profiling(s, o);
     err = err ? err : find_redact(s, o->redact);
     err = err ? err : find_log_repeats(s, o->log_repeats_max);
     err = err ? err : find_sentry(s, o);

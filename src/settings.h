@@ -29,6 +29,7 @@ struct spy__settings {
     const char *redact;
     unsigned log_repeats_max;
     unsigned full_wait_ms, ring_slots, ring_bytes, resource_period_s, trace_slow_ms;
+    unsigned continuous_hz; // of profiling; 0: off
     int (*before_send)(struct spy_error_report *report, void *arg);
     void *before_send_arg;
     struct spy__sampling sampling;

@@ -35,14 +35,15 @@
 #endif
 #include "crashes.h"
 #include "outbound.h"
+#include "profiling.h"
 #include "settings.h"
+#include "signals/tail.h"
 #include "signals/error.h"
 #include "signals/error_report.h"
 #include "signals/event.h"
 #include "signals/log.h"
 #include "signals/log_level.h"
 #include "signals/span.h"
-#include "signals/tail.h"
 #include "signals/trace.h"
 #include "spyglass/events.h"
 #include "spyglass/log.h"
@@ -78,6 +79,9 @@ static int register_metrics(void)
     }
     if (err == 0) {
         err = spy__process_register();
+    }
+    if (err == 0) {
+        err = spy__profiling_register();
     }
     return err && err != -EEXIST
                ? spy__settings_refuse(err, "the library's own metrics cannot be registered")
@@ -168,9 +172,10 @@ static int start_keep(const struct spy__settings *s)
         .recent = wants_recent(s),
         .slow_ns = (uint64_t)s->trace_slow_ms * 1000000u,
         .sampling = s->sampling,
-        .decided = spy__tail_decided,
+        .decided = spy__profiling_decided,
         .span_lost = spy__tail_span_lost,
     };
+    spy__profiling_slow(options.slow_ns);
     int err = spy__keep_open(&options);
     return err ? spy__settings_refuse(err, "there is no memory for recent records")
                : spy__outbound_open(s, state_dir, spy__keep_journal());
@@ -322,6 +327,7 @@ static int stop_all(unsigned timeout_ms)
     spy__spans_want(false);
     spy__errors_want(false);
     stop_admin();
+    spy__profiling_stop();
     spy__resource_stop();
     int err = spy__pump_stop(left_ms(deadline_ns));
     int unsent = spy__outbound_stop(left_ms(deadline_ns));
@@ -351,6 +357,7 @@ static void log_started(const struct spy__settings *s)
         spy_uint("full_wait_ms", s->full_wait_ms),
         spy_uint("resource_period_s", s->resource_period_s),
         spy_str("resource_disk", s->resource_period_s ? s->resource_disk : NULL),
+        spy_uint("profiling_hz", s->continuous_hz),
         spy_str("clickhouse", spy__outbound_clickhouse()),
         spy_str("sentry", spy__outbound_sentry()));
 }
@@ -375,6 +382,7 @@ static int start_all(const struct spy_options *opts)
     err = err ? err : start_pump(&s);
     err = err ? err : spy__outbound_start();
     err = err ? err : start_sampler(&s);
+    err = err ? err : spy__profiling_start(&s);
     err = err ? err : start_admin(&s);
     if (err != 0) {
         (void)stop_all(0);
@@ -383,6 +391,7 @@ static int start_all(const struct spy_options *opts)
     all.started = true;
     spy__log_levels_set(s.log_level, &s.modules);
     log_started(&s);
+    spy__profiling_say();
     if (all.state_dir_why != 0) {
         char text[128];
         spy_warn("spyglass_state_dir_unusable", spy_str("state_dir", s.state_dir),

@@ -44,6 +44,7 @@ struct spy_context_scope {
     struct spy_context *previous; /* private, as is all below */
     struct spy__bound *previous_bound;
     uint64_t previous_span;
+    const char *previous_operation;
 };
 
 /**

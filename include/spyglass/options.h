@@ -35,6 +35,14 @@ enum spy_log_output {
     SPY_LOG_OUTPUT_JOURNALD, /**< with its fields to journald's socket, or to SPY_JOURNALD_SOCKET */
 };
 
+/** Whether the process is profiled all the time. */
+enum spy_profiling {
+    SPY_PROFILING_DEFAULT,    /**< as an option: off */
+    SPY_PROFILING_OFF,        /**< single requests can still be */
+    SPY_PROFILING_CONTINUOUS, /**< the stacks of the last hours are kept, and those of slow requests;
+                                 takes SIGPROF */
+};
+
 /** Log levels, in rising order of weight. */
 enum spy_level {
     SPY_LEVEL_DEFAULT, /**< as an option: info */
@@ -148,6 +156,11 @@ struct spy_options {
                                     the library with locks held: it must not call Spyglass, wait or
                                     take long; default: none */
     void *before_send_arg;
+    enum spy_profiling profiling; /**< default: SPY_PROFILING (off, continuous), else off. Where the
+                                     host handles SIGPROF itself there is none, said in a line */
+    unsigned
+        profiling_hz; /**< of continuous profiling: samples of each thread in a second of its CPU
+                              time, 1 to 1000, and the kernel's tick at most; default: 101 */
 };
 
 /**

@@ -78,6 +78,7 @@ struct spy_span {
     uint64_t parent_id;
     const struct spy_field *attributes;
     size_t attribute_count;
+    const char *outer; /* the innermost operation's name before */
 };
 
 /**

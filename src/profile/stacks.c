@@ -236,7 +236,7 @@ size_t spy__stacks_resolve(struct spy__stacks *s, struct spy__frame *out, size_t
     return count;
 }
 
-// ---- records
+// ---- the process's own
 
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 static struct spy__stacks *all; // guarded by mu; made when it is first wanted
@@ -263,7 +263,7 @@ void spy__stacks_hold_over_fork(void)
     pthread_once(&once, hold_over_fork);
 }
 
-static size_t resolve(struct spy__frame *out, size_t max, const uintptr_t *addresses, size_t n)
+size_t spy__stacks_name(struct spy__frame *out, size_t max, const uintptr_t *addresses, size_t n)
 {
     size_t count = 0;
     lock();
@@ -274,6 +274,8 @@ static size_t resolve(struct spy__frame *out, size_t max, const uintptr_t *addre
     unlock();
     return count;
 }
+
+// ---- records
 
 bool spy__has_stack(const struct spy__record *record)
 {
@@ -295,7 +297,7 @@ void spy__stacks_of_record(struct spy__record *record, struct spy__stacks_room *
         }
         struct spy__frame *frames = room->frames + used;
         size_t count =
-            resolve(frames, SPY__FRAMES_MAX - used, fields[i].value.addrs, fields[i].len);
+            spy__stacks_name(frames, SPY__FRAMES_MAX - used, fields[i].value.addrs, fields[i].len);
         if (count == 0) {
             continue; // no memory, or no room: it keeps its addresses
         }

@@ -32,6 +32,10 @@ void spy__stacks_free(struct spy__stacks *s);
 size_t spy__stacks_resolve(struct spy__stacks *s, struct spy__frame *out, size_t max,
                            const uintptr_t *addresses, size_t n);
 
+// The same by one resolver for the whole process, which keeps what it has read until the end: strings
+// stay good. Returns 0 without memory. Threads: any.
+size_t spy__stacks_name(struct spy__frame *out, size_t max, const uintptr_t *addresses, size_t n);
+
 // Whether a record has a field of SPY_FIELD_ADDRS that is not empty.
 bool spy__has_stack(const struct spy__record *record);
 
@@ -42,8 +46,7 @@ struct spy__stacks_room {
 };
 
 // Gives a record with fields of SPY_FIELD_ADDRS ones of SPY__FIELD_FRAMES in their place; any other
-// stays as it is. By one resolver for the whole process, which keeps what it has read until the end:
-// strings stay good. Threads: any.
+// stays as it is. By spy__stacks_name(). Threads: any.
 void spy__stacks_of_record(struct spy__record *record, struct spy__stacks_room *room);
 
 // From here on a fork() waits until that resolver is in nobody's hands, so that a child finds it

@@ -24,6 +24,7 @@
 #include "record/wire_put.h"
 #include "signals/context.h"
 #include "signals/dsc.h"
+#include "signals/work.h"
 #include "spyglass/trace.h"
 
 // The longest header that is looked at: no list that may be passed on is longer.
@@ -102,7 +103,28 @@ static struct spy_context *copy_current(void)
     (void)carried_ref(copy->carried);
     (void)spy_trace_hold(copy->trace);
     copy->span_id = spy__current.span_id;
+    copy->operation = spy__current.operation;
     return copy;
+}
+
+// The old context is given up after the new one is in its place: a signal handler may look.
+static void replace_current(struct spy_context *copy)
+{
+    struct spy_context *old = spy__current.ctx;
+    spy__current.ctx = copy;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    spy_context_release(old);
+}
+
+bool spy__context_mark(uint32_t profile)
+{
+    struct spy_context *copy = spy__current.ctx ? copy_current() : NULL;
+    if (!copy) {
+        return false;
+    }
+    copy->profile = profile;
+    replace_current(copy);
+    return true;
 }
 
 struct spy_context *spy_context_capture(void)
@@ -122,8 +144,7 @@ bool spy__context_feed(struct spy_trace *trace)
     }
     spy_trace_release(copy->trace);
     copy->trace = spy_trace_hold(trace);
-    spy_context_release(spy__current.ctx);
-    spy__current.ctx = copy;
+    replace_current(copy);
     return true;
 }
 
@@ -132,29 +153,35 @@ struct spy_trace *spy__context_fed(void)
     return spy__current.ctx ? spy__current.ctx->trace : NULL;
 }
 
-// Makes ctx, whose reference is taken, the thread's context.
-static struct spy_context_scope switch_to(struct spy_context *ctx)
+// Makes ctx, whose reference is taken, the thread's context, for the host's code at `caller`.
+static struct spy_context_scope switch_to(struct spy_context *ctx, void *caller)
 {
     spy__thread_enter();
-    struct spy_context_scope scope = { spy__current.ctx, spy__current.bound, spy__current.span_id };
+    struct spy_context_scope scope = { spy__current.ctx, spy__current.bound, spy__current.span_id,
+                                       spy__current.operation };
     spy__current.ctx = ctx;
     spy__current.bound = ctx ? bound_ref(ctx->bound) : NULL;
     spy__current.span_id = ctx ? ctx->span_id : 0;
+    spy__current.operation = ctx ? ctx->operation : NULL;
+    spy__tell_enter(caller);
     return scope;
 }
 
 struct spy_context_scope spy_context_attach(struct spy_context *ctx)
 {
-    return switch_to(context_ref(ctx));
+    return switch_to(context_ref(ctx), __builtin_return_address(0));
 }
 
 void spy_context_detach(struct spy_context_scope scope)
 {
+    spy__tell_leave(__builtin_return_address(0));
     struct spy_context *ctx = spy__current.ctx;
     struct spy__bound *bound = spy__current.bound;
     spy__current.ctx = scope.previous;
     spy__current.bound = scope.previous_bound;
     spy__current.span_id = scope.previous_span;
+    spy__current.operation = scope.previous_operation;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); // a signal handler may look
     bound_unref(bound);
     spy_context_release(ctx);
 }
@@ -208,11 +235,13 @@ struct spy_context_scope spy_context_continue(const struct spy_incoming *incomin
     struct spy_context *ctx = malloc(sizeof(*ctx));
     if (!ctx) {
         spy__dropped(SPY__SIGNAL_CONTEXT, SPY__DROP_MEMORY, 1);
-        return switch_to(NULL);
+        return switch_to(NULL, __builtin_return_address(0));
     }
     ctx->refs = 1;
     ctx->bound = NULL;
     ctx->trace = NULL;
+    ctx->operation = NULL;
+    ctx->profile = 0;
     const char *correlation_id = incoming->correlation_id;
     if (correlation_id && spy__correlation_valid(correlation_id)) {
         memcpy(ctx->ids.correlation_id, correlation_id, strlen(correlation_id) + 1);
@@ -247,7 +276,7 @@ struct spy_context_scope spy_context_continue(const struct spy_incoming *incomin
         !(ctx->carried && spy__baggage_pick(dsc, sizeof(dsc), SPY__DSC_PREFIX,
                                             ctx->carried->text + ctx->carried->tracestate_len + 1,
                                             ctx->carried->baggage_len));
-    return switch_to(ctx);
+    return switch_to(ctx, __builtin_return_address(0));
 }
 
 bool spy__context_is_sentry_head(void)

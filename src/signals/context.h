@@ -21,10 +21,12 @@ struct spy_context {
     bool sampled, random, deferred;
     bool sentry_head;   // nobody before us has made Sentry's sampling context
     uint32_t ids_bytes; // with the id's NUL
+    uint32_t profile;   // what a profiler marked it with; 0: nothing
     uint64_t ids_sum;
     struct spy__ids ids;
     uint64_t span_id;
     uint64_t remote_id;           // the caller's span, in another process; zero for none
+    const char *operation;        // the innermost one's name, or NULL
     struct spy__bound *bound;     // a reference, or NULL
     struct spy__carried *carried; // a reference, or NULL where there is nothing to pass on
     struct spy_trace *trace;      // a reference, or NULL: the timeline that its spans go to
@@ -41,11 +43,13 @@ struct spy__bound {
     struct spy_field fields[];
 };
 
-// The thread's context.
+// The thread's context. A signal handler may look at it at any moment: what `ctx` points to outlives
+// its being there.
 struct spy__current {
     struct spy_context *ctx;  // a reference, or NULL
     struct spy__bound *bound; // a reference, or NULL
     uint64_t span_id;
+    const char *operation; // the name of the span's operation, or NULL; without a context too
 };
 extern __thread struct spy__current spy__current __attribute__((tls_model("initial-exec")));
 
@@ -67,6 +71,10 @@ void spy__context_set_span(uint64_t span_id);
 
 // Whether this thread's trace begins here for Sentry: see signals/dsc.h. False without a context.
 bool spy__context_is_sentry_head(void);
+
+// Marks this thread's context, and those captured from it later, for a profiler. False without a
+// context or memory (counted).
+bool spy__context_mark(uint32_t profile);
 
 // What to say of this thread's trace in a call that goes out, with the innermost span as the parent;
 // outside of all spans an id made up for this call. False without a context.

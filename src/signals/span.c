@@ -26,6 +26,7 @@
 #include "signals/error.h"
 #include "signals/span.h"
 #include "signals/trace.h"
+#include "signals/work.h"
 #include "spyglass/log.h"
 
 #define LABELS_MAX (SPY_LABELS_MAX - 1)
@@ -289,9 +290,12 @@ struct spy_span spy__begin(struct spy_operation *operation, const char *const va
     }
     span.operation = operation;
     span.parent_id = spy__context_span();
+    span.outer = spy__current.operation;
     span.span_id = spy__random_id();
     spy__context_set_span(span.span_id);
+    spy__current.operation = operation->name;
     span.start_ns = spy__monotonic_ns();
+    spy__tell_begin(&span, __builtin_return_address(0));
     return span;
 }
 
@@ -449,19 +453,23 @@ static void end_span(struct spy_span *span, struct spy_outcome outcome, uint64_t
     // they are.
     if (spy__context_span() == span->span_id) {
         spy__context_set_span(span->parent_id);
+        spy__current.operation = span->outer;
     }
     span->operation = NULL;
 }
 
 void spy__end_at(struct spy_span *span, struct spy_outcome outcome, uint64_t end_ns)
 {
-    end_span(span, outcome, end_ns, spy__monotonic_ns());
+    uint64_t now_ns = spy__monotonic_ns();
+    spy__tell_end(span, now_ns, __builtin_return_address(0));
+    end_span(span, outcome, end_ns, now_ns);
 }
 
 void spy_end(struct spy_span *span, struct spy_outcome outcome)
 {
     if (span && span->operation) {
         uint64_t now_ns = spy__monotonic_ns();
+        spy__tell_end(span, now_ns, __builtin_return_address(0));
         spy__trace_add(span, outcome, now_ns);
         if (outcome.error_type && __atomic_load_n(&spy__errors_wanted, __ATOMIC_RELAXED)) {
             publish_error(span, outcome, now_ns);
