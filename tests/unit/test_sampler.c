@@ -192,7 +192,7 @@ static void check_request(const struct request *request)
         }
     }
     double share = thrice / n, bound = 4 * sqrt(0.1875 / n);
-    print_message("request %s: n = %.0f, share %.4f, bound %.4f\n", request->correlation_id, n,
+    print_message("# request %s: n = %.0f, share %.4f, bound %.4f\n", request->correlation_id, n,
                   share, bound);
     assert_true(n >= request->samples);
     assert_true(fabs(share - 0.75) <= bound);
