@@ -19,7 +19,8 @@ struct spy__lane {
     const unsigned char *at, *end; // not read yet
     uint64_t key_ns;               // when that one was published
     size_t read;                   // bytes that were read and not given back: whole records
-    bool secret;                   // one of them is to be wiped
+    // Of these, what is to be wiped: from the first record with a secret to the last one.
+    size_t secret_from, secret_to;
 };
 
 struct spy__drain {

@@ -10,12 +10,12 @@
 #include "record/rings.h"
 
 // Secrets do not stay in memory, nor in the file, until the ring has gone round.
-static void wipe(unsigned ring, size_t n)
+static void wipe(unsigned ring, const struct spy__lane *lane)
 {
     void *bytes;
     size_t all;
-    if (spy__rings_peek(ring, &bytes, &all) && n <= all) {
-        memset(bytes, 0, n);
+    if (spy__rings_peek(ring, &bytes, &all) && lane->secret_to <= all) {
+        memset((char *)bytes + lane->secret_from, 0, lane->secret_to - lane->secret_from);
     }
 }
 
@@ -27,13 +27,13 @@ static void give_back(struct spy__run *run, bool live)
     for (unsigned i = 0; i < run->drain.lanes_max; i++) {
         struct spy__lane *lane = &run->drain.lanes[i];
         if (live && lane->read > 0) {
-            if (lane->secret) {
-                wipe(i, lane->read);
+            if (lane->secret_to > 0) {
+                wipe(i, lane);
             }
             spy__rings_release(i, lane->read);
         }
         lane->read = 0;
-        lane->secret = false;
+        lane->secret_from = lane->secret_to = 0;
     }
 }
 
@@ -97,7 +97,10 @@ void spy__round_done(struct spy__run *run)
 static void take(struct spy__run *run, struct spy__lane *lane)
 {
     struct spy__record *record = &run->drain.view.record;
-    lane->secret |= spy__mask_record(run->masker, record);
+    if (spy__mask_record(run->masker, record)) {
+        lane->secret_from = lane->secret_to ? lane->secret_from : lane->read;
+        lane->secret_to = lane->read + run->drain.view.bytes;
+    }
     if (spy__repeats_pass(run->repeats, record)) {
         hand_out(run, record);
     }
