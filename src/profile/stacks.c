@@ -304,6 +304,7 @@ void spy__stacks_of_record(struct spy__record *record, struct spy__stacks_room *
         if (record->fields != room->fields) {
             memcpy(room->fields, fields, record->field_count * sizeof(*fields));
             record->fields = room->fields;
+            record->wire = NULL;
         }
         room->fields[i] = spy__frames(fields[i].key, frames, count);
         used += count;

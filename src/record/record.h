@@ -68,6 +68,10 @@ struct spy__record {
     // The fields' keys where they were looked up, NULL elsewhere; each may be NULL. Whoever gives a
     // record fields with other keys takes it away.
     struct spy__key *const *keys;
+    // The wire form that it was read from, as long as that says the same: whoever gives it other
+    // fields makes it NULL.
+    const void *wire;
+    size_t wire_bytes;
     uint64_t event_hi, event_lo; // UUID of a product event
 };
 

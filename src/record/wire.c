@@ -105,6 +105,32 @@ size_t spy__wire_write(void *to, size_t cap, const struct spy__record *record)
     return put.failed ? 0 : spy__wire_put_end(&put, &head);
 }
 
+size_t spy__wire_copy(void *to, size_t cap, const struct spy__record *record)
+{
+    const uint64_t extras[] = { record->time_ns, record->duration_ns, record->id.run,
+                                record->id.slot };
+    const size_t more = record->id.run ? sizeof(extras) : sizeof(extras) / 2;
+    const size_t n = record->wire_bytes + more;
+    struct spy__wire_head head;
+    if (!record->wire || n > cap || n > SPY__RECORD_MAX) {
+        return 0;
+    }
+    memcpy(&head, record->wire, sizeof(head));
+    if (head.flags != 0) {
+        return 0;
+    }
+    head.bytes = (uint32_t)n;
+    head.flags = (uint8_t)(SPY__WIRE_TIME | (record->id.run ? SPY__WIRE_ID : 0) |
+                           (record->recovered ? SPY__WIRE_RECOVERED : 0));
+    head.sequence = record->id.run ? record->id.sequence : 0;
+    unsigned char *at = (unsigned char *)to + sizeof(head);
+    memcpy(to, &head, sizeof(head));
+    memcpy(at, extras, more);
+    memcpy(at + more, (const unsigned char *)record->wire + sizeof(head),
+           record->wire_bytes - sizeof(head));
+    return n;
+}
+
 // ---- reading
 
 // What is left of a record's bytes.
@@ -297,6 +323,8 @@ static inline void begin_record(struct spy__record *ret, const struct spy__wire_
     ret->fields = NULL;
     ret->field_count = 0;
     ret->keys = NULL;
+    ret->wire = NULL;
+    ret->wire_bytes = head->bytes;
     ret->event_hi = ret->event_lo = 0;
 }
 
@@ -312,6 +340,7 @@ static inline int read_record(struct spy__wire_view *ret, const void *bytes, siz
     struct spy__record *record = &ret->record;
     begin_record(record, &head);
     record->fields = ret->fields;
+    record->wire = bytes;
     ret->ticks = head.ticks;
     ret->fields_dropped = 0;
     struct cursor c = { bytes, bytes, (const unsigned char *)bytes + head.bytes };

@@ -82,6 +82,11 @@ int spy__wire_read(struct spy__wire_view *ret, const void *bytes, size_t n);
 int spy__wire_read_keys(struct spy__wire_view *ret, const void *bytes, size_t n,
                         struct spy__keys *keys);
 
+// Copies a record's wire form, and writes its time and id into it, which the form had by the ring
+// that it lay in. Its check is not made anew: nobody asks for it but of rings and files. Returns the
+// bytes it took, or 0: there are more than cap, no wire form, or one with extras.
+size_t spy__wire_copy(void *to, size_t cap, const struct spy__record *record);
+
 // Whether the record at the start of n bytes (8-aligned) is whole: its check is right for the seed
 // that it was written with (spy__wire_write(): 0; rings: spy__ring_seed()).
 bool spy__wire_intact(const void *bytes, size_t n, uint64_t seed);

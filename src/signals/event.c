@@ -136,6 +136,7 @@ static void check_fields(struct spy__record *record, const struct spy__event_typ
         if (record->fields != room->fields) {
             memcpy(room->fields, record->fields, record->field_count * sizeof(room->fields[0]));
             record->fields = room->fields;
+            record->wire = NULL;
         }
         room->fields[i] = converted;
     }

@@ -118,6 +118,50 @@ static void the_least(void **state)
     assert_int_equal(view.record.time_ns, 0);
 }
 
+// A record as it lies in a ring has its time and id from there: a copy has them itself.
+static void copied_from_a_ring(void **state)
+{
+    (void)state;
+    static _Alignas(8) unsigned char copy[SPY__RECORD_MAX];
+    struct spy_field fields[8];
+    struct spy__record record = sample(fields, sample_fields(fields));
+    struct spy__wire_view view, again;
+    record.kind = SPY__KIND_LOG;
+    record.recovered = record.root = false;
+    record.id.run = record.time_ns = record.duration_ns = record.parent_id = 0;
+    record.event_hi = record.event_lo = 0;
+    size_t n = spy__wire_write(bytes, sizeof(bytes), &record);
+    for (uint64_t run = 0; run < 2; run++) {
+        assert_int_equal(spy__wire_read(&view, bytes, n), 0);
+        assert_ptr_equal(view.record.wire, bytes);
+        view.record.time_ns = 1700000000123456789u;
+        view.record.recovered = run != 0;
+        view.record.id = (struct spy__record_id){ .run = run, .slot = 7, .sequence = 99 };
+        size_t m = n + 16 + 16 * run;
+        memset(copy, 0xee, sizeof(copy));
+        assert_int_equal(spy__wire_copy(copy, m - 1, &view.record), 0);
+        assert_int_equal(spy__wire_copy(copy, m, &view.record), m);
+        assert_int_equal(copy[m], 0xee);
+        assert_int_equal(spy__wire_read(&again, copy, m), 0);
+        const struct spy__record *r = &again.record;
+        assert_true(r->time_ns == 1700000000123456789u && r->duration_ns == 0);
+        assert_true(r->id.run == run && r->id.slot == (run ? 7 : 0));
+        assert_true(r->id.sequence == (run ? 99 : 0) && r->recovered == (run != 0));
+        assert_string_equal(r->correlation_id, record.correlation_id);
+        assert_true(r->trace_hi == 1 && r->trace_lo == 2 && r->span_id == 3);
+        assert_string_equal(r->event, "agent");
+        assert_string_equal(r->module, "pipeline");
+        assert_int_equal(r->field_count, record.field_count);
+        for (size_t i = 0; i < r->field_count; i++) {
+            assert_same_field(&r->fields[i], &fields[i]);
+        }
+        // It has extras now.
+        assert_int_equal(spy__wire_copy(bytes, sizeof(bytes), r), 0);
+    }
+    view.record.wire = NULL;
+    assert_int_equal(spy__wire_copy(copy, sizeof(copy), &view.record), 0);
+}
+
 // Strings of every length that a copy treats in its own way.
 static void all_lengths(void **state)
 {
@@ -339,6 +383,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(there_and_back),
         cmocka_unit_test(the_least),
+        cmocka_unit_test(copied_from_a_ring),
         cmocka_unit_test(all_lengths),
         cmocka_unit_test(every_byte_counts),
         cmocka_unit_test(cut_short),

@@ -91,6 +91,7 @@ bool spy__mask_record(struct spy__masker *masker, struct spy__record *record)
         if (!masked) {
             memcpy(masker->fields, record->fields, record->field_count * sizeof(instead));
             record->fields = masker->fields;
+            record->wire = NULL;
             masked = true;
         }
         masker->fields[i] = instead;

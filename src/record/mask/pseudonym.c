@@ -128,6 +128,7 @@ bool spy__pseudonyms_apply(const struct spy__pseudonyms *pseudonyms, struct spy_
         if (!changed) {
             memcpy(room->fields, record->fields, record->field_count * sizeof(room->fields[0]));
             record->fields = room->fields;
+            record->wire = NULL;
             changed = true;
         }
         hash(pseudonyms, &room->fields[i], room->text[i]);

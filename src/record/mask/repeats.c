@@ -181,6 +181,7 @@ static bool keep_line(struct held *held, uint64_t hash, const struct spy__record
     held->record = *record;
     held->record.id = (struct spy__record_id){ 0 };
     held->record.keys = NULL;
+    held->record.wire = NULL;
     held->record.fields = held->fields;
     held->record.field_count = 0;
     held->record.event = keep_text(held, record->event, strlen(record->event));
