@@ -16,7 +16,7 @@ SPY_BEGIN_DECLS
 
 /** Changes whenever a public struct or inline function changes; spy_start() checks it against the
  * library's. */
-#define SPY_ABI 3
+#define SPY_ABI 4
 
 enum spy_log_format {
     SPY_LOG_AUTO, /**< console form on a terminal, JSON elsewhere */

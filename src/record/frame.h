@@ -41,7 +41,9 @@ static inline const struct spy__frame *spy__field_frames(const struct spy_field 
 static inline struct spy_field spy__frames(const char *key, const struct spy__frame *frames,
                                            size_t n)
 {
-    struct spy_field field = { key, (enum spy_field_type)SPY__FIELD_FRAMES, n, { 0 } };
+    struct spy_field field = { .key = key,
+                               .type = (enum spy_field_type)SPY__FIELD_FRAMES,
+                               .len = n };
     field.value.addrs = (const uintptr_t *)(const void *)frames;
     return field;
 }

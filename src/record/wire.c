@@ -1,135 +1,11 @@
-// Writing a record from its plain view, and reading one back; see the headers.
+// Reading a record back, and its check; see the headers.
 
 #include "record/wire.h"
 
 #include <errno.h>
 
-#include "base/utf8.h"
 #include "record/mask/keys.h"
 #include "record/wire_put.h"
-
-// ---- writing
-
-size_t spy__wire_put_long(struct spy__wire_put *put, const struct spy_field *field)
-{
-    if (field->type == SPY_FIELD_STR) {
-        size_t n = spy__utf8_cut(field->value.s, field->len, SPY__FIELD_STR_MAX);
-        spy__wire_put_bytes(put, field->value.s, n);
-        return n;
-    }
-    size_t pad = (size_t)(put->start - put->at) & 7;
-    if (field->len > SPY__RECORD_MAX / sizeof(uintptr_t)) {
-        spy__wire_fail(put);
-        return 0;
-    }
-    memset(put->at, 0, 8); // the pad, and more
-    spy__wire_pass(put, put->at + pad);
-    spy__wire_put_bytes(put, field->value.addrs, field->len * sizeof(uintptr_t));
-    return field->len * sizeof(uintptr_t);
-}
-
-static void put_extras(struct spy__wire_put *put, struct spy__wire_head *head,
-                       const struct spy__record *record)
-{
-    if (record->time_ns) {
-        head->flags |= SPY__WIRE_TIME;
-        spy__wire_put_words(put, record->time_ns, record->duration_ns);
-    }
-    if (record->parent_id) {
-        head->flags |= SPY__WIRE_PARENT;
-        spy__wire_put_words(put, record->parent_id, 0);
-    }
-    if (record->id.run) {
-        head->flags |= SPY__WIRE_ID;
-        head->sequence = record->id.sequence;
-        spy__wire_put_words(put, record->id.run, record->id.slot);
-    }
-    if (record->event_hi | record->event_lo) {
-        head->flags |= SPY__WIRE_EVENT;
-        spy__wire_put_words(put, record->event_hi, record->event_lo);
-    }
-    head->flags |= record->recovered ? SPY__WIRE_RECOVERED : 0;
-    head->flags |= record->root ? SPY__WIRE_ROOT : 0;
-}
-
-static void put_context(struct spy__wire_put *put, struct spy__wire_head *head,
-                        const struct spy__record *record)
-{
-    if (!(record->trace_hi | record->trace_lo) && !record->correlation_id[0]) {
-        return;
-    }
-    size_t n = strlen(record->correlation_id) + 1;
-    if (n > UINT16_MAX - 16 || !spy__wire_fits(put, 16 + n)) {
-        spy__wire_fail(put);
-        return;
-    }
-    unsigned char *to = put->at;
-    memcpy(to, &record->trace_hi, 8);
-    memcpy(to + 8, &record->trace_lo, 8);
-    memcpy(to + 16, record->correlation_id, n);
-    head->context_bytes = (uint16_t)(16 + n);
-    put->at += 16 + n;
-    spy__wire_mix(put, spy__wire_pair(spy__wire_sum_of(to, 16 + n), 16 + n));
-}
-
-void spy__wire_put_record(struct spy__wire_put *put, struct spy__wire_head *head,
-                          const struct spy__record *record)
-{
-    head->kind = (uint8_t)record->kind;
-    head->level = (uint8_t)record->level;
-    head->span_id = record->span_id;
-    put_extras(put, head, record);
-    put_context(put, head, record);
-    head->event_bytes = (uint32_t)spy__wire_put_text(put, record->event);
-    if (record->module) {
-        head->module_bytes = (uint32_t)spy__wire_put_text(put, record->module);
-    }
-    for (size_t i = 0; i < record->field_count && i < UINT16_MAX; i++) {
-        if (spy__wire_is_field(&record->fields[i])) {
-            spy__wire_put_field(put, &record->fields[i]);
-            head->field_count++;
-        }
-    }
-}
-
-size_t spy__wire_write(void *to, size_t cap, const struct spy__record *record)
-{
-    struct spy__wire_put put;
-    struct spy__wire_head head = { 0 };
-    if (cap < sizeof(head) + SPY__WIRE_SLACK) {
-        return 0;
-    }
-    cap -= SPY__WIRE_SLACK;
-    spy__wire_put_begin(&put, to, cap < SPY__RECORD_MAX ? cap & ~(size_t)7 : SPY__RECORD_MAX, 0);
-    spy__wire_put_record(&put, &head, record);
-    return put.failed ? 0 : spy__wire_put_end(&put, &head);
-}
-
-size_t spy__wire_copy(void *to, size_t cap, const struct spy__record *record)
-{
-    const uint64_t extras[] = { record->time_ns, record->duration_ns, record->id.run,
-                                record->id.slot };
-    const size_t more = record->id.run ? sizeof(extras) : sizeof(extras) / 2;
-    const size_t n = record->wire_bytes + more;
-    struct spy__wire_head head;
-    if (!record->wire || n > cap || n > SPY__RECORD_MAX) {
-        return 0;
-    }
-    memcpy(&head, record->wire, sizeof(head));
-    if (head.flags != 0) {
-        return 0;
-    }
-    head.bytes = (uint32_t)n;
-    head.flags = (uint8_t)(SPY__WIRE_TIME | (record->id.run ? SPY__WIRE_ID : 0) |
-                           (record->recovered ? SPY__WIRE_RECOVERED : 0));
-    head.sequence = record->id.run ? record->id.sequence : 0;
-    unsigned char *at = (unsigned char *)to + sizeof(head);
-    memcpy(to, &head, sizeof(head));
-    memcpy(at, extras, more);
-    memcpy(at + more, (const unsigned char *)record->wire + sizeof(head),
-           record->wire_bytes - sizeof(head));
-    return n;
-}
 
 // ---- reading
 
@@ -227,32 +103,147 @@ static inline struct spy_field *find_same(struct spy__wire_view *view, size_t la
     return NULL;
 }
 
-// Each is read into the place after the last one, and stays there where its key is a new one.
-static inline bool take_fields(struct cursor *c, struct spy__wire_view *view, size_t n,
-                               struct spy__keys *keys)
+// The fields of a view while they are read. Each is read into the place behind the last one.
+struct fields {
+    struct spy__wire_view *view;
+    struct spy__keys *keys; // NULL: they are not looked up
+    size_t count;
+    uint64_t seen; // see find_same()
+};
+
+// Keeps what was read behind the last one where its key is a new one.
+static inline void keep_field(struct fields *fields, size_t key_bytes)
 {
-    uint64_t seen = 0;
-    size_t count = 0, key_bytes;
+    struct spy__wire_view *view = fields->view;
+    const struct spy_field *field = &view->fields[fields->count];
+    const struct spy__key_numbers numbers = spy__key_numbers(field->key, key_bytes - 1);
+    struct spy_field *same = find_same(view, fields->count, numbers.hash, &fields->seen);
+    if (__builtin_expect(same != NULL, 0)) {
+        *same = *field;
+    } else if (__builtin_expect(fields->count == SPY_FIELDS_MAX, 0)) {
+        view->fields_dropped++;
+    } else {
+        if (fields->keys) {
+            view->keys[fields->count] =
+                spy__keys_find(fields->keys, field->key, key_bytes - 1, &numbers);
+        }
+        fields->count++;
+    }
+}
+
+static inline bool take_fields(struct cursor *c, struct fields *fields, size_t n)
+{
+    size_t key_bytes;
     for (; n > 0; n--) {
-        struct spy_field *field = &view->fields[count];
-        if (!take_field(c, field, &key_bytes)) {
+        if (!take_field(c, &fields->view->fields[fields->count], &key_bytes)) {
             return false;
         }
-        const struct spy__key_numbers numbers = spy__key_numbers(field->key, key_bytes - 1);
-        struct spy_field *same = find_same(view, count, numbers.hash, &seen);
-        if (__builtin_expect(same != NULL, 0)) {
-            *same = *field;
-        } else if (__builtin_expect(count == SPY_FIELDS_MAX, 0)) {
-            view->fields_dropped++;
-        } else {
-            if (keys) {
-                view->keys[count] = spy__keys_find(keys, field->key, key_bytes - 1, &numbers);
-            }
-            count++;
-        }
+        keep_field(fields, key_bytes);
     }
-    view->record.field_count = count;
     return true;
+}
+
+// ---- shapes
+
+struct shape {
+    uint64_t hash;
+    const char *event, *module;
+    size_t count;
+    const unsigned char *words;
+    struct cursor keys; // that are left
+};
+
+static bool take_shape(struct cursor *c, struct shape *ret, size_t n)
+{
+    struct spy__wire_shape head;
+    const unsigned char *s;
+    if (n < sizeof(head) || n % 8 != 0 || !take(c, n, &s)) {
+        return false;
+    }
+    memcpy(&head, s, sizeof(head));
+    *ret = (struct shape){ .hash = head.hash,
+                           .count = head.count,
+                           .keys = { s, s + sizeof(head), s + n } };
+    return head.count <= SPY_FIELDS_MAX &&
+           take(&ret->keys, (head.count * sizeof(uint32_t) + 7) & ~(size_t)7, &ret->words) &&
+           take_text(&ret->keys, head.event_bytes, &ret->event) &&
+           (head.module_bytes == 0 || take_text(&ret->keys, head.module_bytes, &ret->module));
+}
+
+// The next of a shape's fields, without its value.
+static bool take_key(struct shape *shape, size_t i, struct spy_field *field, size_t *ret_key_bytes)
+{
+    uint32_t word;
+    memcpy(&word, shape->words + i * sizeof(word), sizeof(word));
+    const unsigned type = word & 0xff;
+    *ret_key_bytes = word >> 8;
+    *field = (struct spy_field){ .type = (enum spy_field_type)type };
+    return type > SPY_FIELD_NONE && type <= SPY_FIELD_STR && *ret_key_bytes >= 2 &&
+           take_text(&shape->keys, *ret_key_bytes, &field->key) && field->key[0] != '\0';
+}
+
+// What c is at is the shape's values, then their strings.
+static inline bool take_values(struct cursor *c, struct fields *fields, struct shape *shape)
+{
+    const unsigned char *values, *s;
+    if (!take(c, shape->count * 8, &values)) {
+        return false;
+    }
+    for (size_t i = 0; i < shape->count; i++) {
+        struct spy_field *field = &fields->view->fields[fields->count];
+        size_t key_bytes;
+        const uint64_t value = spy__wire_load8(values + i * 8);
+        if (!take_key(shape, i, field, &key_bytes)) {
+            return false;
+        }
+        if (field->type == SPY_FIELD_STR) {
+            if (!take(c, value, &s)) {
+                return false;
+            }
+            field->len = value;
+            field->value.s = (const char *)s;
+        } else {
+            field->value.u = value;
+            if (field->type == SPY_FIELD_BOOL) {
+                field->value.b = value != 0;
+            }
+        }
+        keep_field(fields, key_bytes);
+    }
+    return true;
+}
+
+// The parts from the shape on.
+static inline bool take_shaped(struct cursor *c, struct fields *fields,
+                               const struct spy__wire_head *head)
+{
+    struct shape shape;
+    struct spy__wire_view *view = fields->view;
+    if (!take_shape(c, &shape, head->event_bytes) || head->module_bytes != 0 ||
+        head->field_count < shape.count) {
+        return false;
+    }
+    view->record.event = shape.event;
+    view->record.module = shape.module;
+    if (!take_fields(c, fields, head->field_count - shape.count)) {
+        return false;
+    }
+    view->shape_at = (unsigned)fields->count;
+    if (!take_values(c, fields, &shape)) {
+        return false;
+    }
+    view->shape = view->shape_at + shape.count == fields->count ? shape.hash : 0;
+    return true;
+}
+
+// The parts from the event on.
+static inline bool take_plain(struct cursor *c, struct fields *fields,
+                              const struct spy__wire_head *head)
+{
+    struct spy__record *record = &fields->view->record;
+    return take_text(c, head->event_bytes, &record->event) &&
+           (head->module_bytes == 0 || take_text(c, head->module_bytes, &record->module)) &&
+           take_fields(c, fields, head->field_count);
 }
 
 static bool take_words(struct cursor *c, uint64_t *x, uint64_t *y)
@@ -342,14 +333,16 @@ static inline int read_record(struct spy__wire_view *ret, const void *bytes, siz
     record->fields = ret->fields;
     record->wire = bytes;
     ret->ticks = head.ticks;
-    ret->fields_dropped = 0;
+    ret->fields_dropped = ret->shape_at = 0;
+    ret->shape = 0;
+    struct fields fields = { .view = ret, .keys = keys };
     struct cursor c = { bytes, bytes, (const unsigned char *)bytes + head.bytes };
     c.at += sizeof(head);
     bool good = take_extras(&c, record, head.flags) &&
                 take_context(&c, record, head.context_bytes) &&
-                take_text(&c, head.event_bytes, &record->event) &&
-                (head.module_bytes == 0 || take_text(&c, head.module_bytes, &record->module)) &&
-                take_fields(&c, ret, head.field_count, keys);
+                (head.flags & SPY__WIRE_SHAPE ? take_shaped(&c, &fields, &head)
+                                              : take_plain(&c, &fields, &head));
+    record->field_count = fields.count;
     return good ? 0 : -EBADMSG;
 }
 
@@ -406,8 +399,36 @@ static bool mix_parts(struct spy__wire_put *sum, struct cursor *c,
             spy__wire_mix(sum, spy__wire_load(s));
         }
     }
-    return mix_blob(sum, c, head->context_bytes) && mix_text(sum, c, head->event_bytes) &&
+    return mix_blob(sum, c, head->context_bytes) &&
+           (head->flags & SPY__WIRE_SHAPE ? mix_blob(sum, c, head->event_bytes)
+                                          : mix_text(sum, c, head->event_bytes)) &&
            mix_text(sum, c, head->module_bytes) && mix_blob(sum, c, head->bound_bytes);
+}
+
+static bool mix_values(struct spy__wire_put *sum, struct cursor *c, struct shape *shape)
+{
+    const unsigned char *values, *s;
+    uint64_t of_values = 0;
+    if (!take(c, shape->count * 8, &values)) {
+        return false;
+    }
+    for (size_t i = 0; i < shape->count; i++) {
+        struct spy_field field;
+        size_t key_bytes;
+        const uint64_t value = spy__wire_load8(values + i * 8);
+        if (!take_key(shape, i, &field, &key_bytes)) {
+            return false;
+        }
+        if (field.type == SPY_FIELD_STR) {
+            if (!take(c, value, &s)) {
+                return false;
+            }
+            spy__wire_mix_bytes(sum, s, value);
+        }
+        of_values = spy__wire_turn(of_values) + value;
+    }
+    spy__wire_mix(sum, spy__wire_pair(of_values, shape->count));
+    return true;
 }
 
 static bool mix_field(struct spy__wire_put *sum, struct cursor *c)
@@ -452,6 +473,15 @@ bool spy__wire_intact(const void *bytes, size_t n, uint64_t seed)
         if (left == 0 || !take_field(&bound, &field, &key_bytes)) {
             return false;
         }
+    }
+    if (head.flags & SPY__WIRE_SHAPE) {
+        struct shape shape;
+        struct cursor at_shape = { c.start, c.at - head.bound_bytes - head.event_bytes, c.at };
+        if (!take_shape(&at_shape, &shape, head.event_bytes) || shape.count != left ||
+            !mix_values(&sum, &c, &shape)) {
+            return false;
+        }
+        left = 0;
     }
     for (; left > 0; left--) {
         if (!mix_field(&sum, &c)) {

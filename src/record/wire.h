@@ -14,6 +14,15 @@
 // 32-63), then for a number its 8 bytes, the key, and for a string or addresses the value's bytes,
 // addresses 8-aligned from the record's start. Only numbers of the head and addresses are aligned.
 //
+// A log call whose place in the source has a shape (record/shape.h) writes that instead of the event
+// (SPY__WIRE_SHAPE), and event_bytes counts its bytes:
+//
+//     shape      struct spy__wire_shape; a u32 for each field (type in bits 0-7, bytes of the key with
+//                its NUL above), 8-aligned; event, module and keys, each with its NUL, 8-aligned
+//     bound      bound_bytes, as ever; of field_count, those are the first
+//     values     a u64 for each field of the shape: the number, or a string's bytes
+//     strings    the bytes of these
+//
 // A later key of the same name replaces the earlier field, in the earlier one's place: writers need
 // not look, readers resolve it.
 //
@@ -26,7 +35,7 @@
 
 #include "record/record.h"
 
-#define SPY__WIRE_VERSION 1
+#define SPY__WIRE_VERSION 2
 // Longest record: one of the longest strings in each of a dozen fields.
 #define SPY__RECORD_MAX (128u << 10)
 
@@ -37,7 +46,8 @@ enum {
     SPY__WIRE_EVENT = 8,
     SPY__WIRE_RECOVERED = 16,
     SPY__WIRE_ROOT = 32,
-    SPY__WIRE_FLAGS = 63,
+    SPY__WIRE_SHAPE = 64,
+    SPY__WIRE_FLAGS = 127,
 };
 
 // Copies may write so far past what they copy.
@@ -54,6 +64,13 @@ struct spy__wire_head {
     uint32_t event_bytes, module_bytes, bound_bytes;
 };
 
+struct spy__wire_shape {
+    uint64_t hash;                      // of the shape's other bytes (base/hash.h), never 0
+    uint32_t event_bytes, module_bytes; // with the NUL; module 0 for none
+    uint32_t count; // of fields: numbers, truth values and strings, no key twice
+    uint32_t zero;
+};
+
 struct spy__keys; // record/mask/keys.h
 
 // A record as it was read. It points into the bytes that it was read from.
@@ -62,6 +79,10 @@ struct spy__wire_view {
     uint64_t ticks;
     size_t bytes;            // of the record; known after -ENOTSUP too
     unsigned fields_dropped; // beyond SPY_FIELDS_MAX
+    // What tells the keys and types of fields[shape_at] and those behind it: the hash of the
+    // record's shape. 0 where it has none, or a bound field has a key of it.
+    uint64_t shape;
+    unsigned shape_at;
     // And room for one that has none beside them.
     struct spy_field fields[SPY_FIELDS_MAX + 1];
     struct spy__key *keys[SPY_FIELDS_MAX + 1]; // see spy__wire_read_keys()

@@ -149,17 +149,15 @@ static inline struct spy__wire_words spy__wire_words(const struct spy__wire_head
     };
 }
 
-// The check of a whole record.
+// The check of a whole record. What is known first goes in first, so that little is left to be done
+// once the record's size is known.
 static inline uint64_t spy__wire_check(const struct spy__wire_put *put,
                                        const struct spy__wire_words *w)
 {
-    uint64_t sum = spy__wire_sum(put);
-    sum = spy__wire_turn(sum) + w->what;
-    sum = spy__wire_turn(sum) + w->sequence;
-    sum = spy__wire_turn(sum) + w->ticks;
-    sum = spy__wire_turn(sum) + w->span_id;
-    sum = spy__wire_turn(sum) + w->sizes;
-    return spy__wire_turn(sum) + w->more_sizes;
+    uint64_t sum = spy__wire_turn(spy__wire_turn(w->ticks) + w->sequence);
+    sum = spy__wire_turn(sum + w->span_id);
+    sum = spy__wire_turn(spy__wire_turn(sum + w->more_sizes) + w->sizes);
+    return spy__wire_turn(spy__wire_turn(sum) + w->what) + spy__wire_sum(put);
 }
 
 // ---- parts
@@ -304,6 +302,23 @@ static inline void spy__wire_put_words(struct spy__wire_put *put, uint64_t x, ui
     spy__wire_pass(put, put->at + 16);
 }
 
+// A field's string, of which a caller takes SPY__FIELD_STR_MAX bytes at most.
+static inline void spy__wire_put_string(struct spy__wire_put *put, const char *s, size_t n)
+{
+    if (__builtin_expect(n > SPY__FIELD_STR_MAX, 0)) {
+        spy__wire_fail(put);
+        return;
+    }
+#if SPY__WIRE_PEEK
+    if (n < 16 && ((uintptr_t)s & 4095) <= 4096 - 16) {
+        spy__wire_put_pair(put, put->at, spy__wire_keep(spy__wire_load(s), (unsigned)n));
+        spy__wire_pass(put, put->at + n);
+        return;
+    }
+#endif
+    spy__wire_put_bytes(put, s, n);
+}
+
 // The value of a string that must be cut, or addresses; returns its bytes.
 size_t spy__wire_put_long(struct spy__wire_put *put, const struct spy_field *field);
 
@@ -329,6 +344,33 @@ static inline void spy__wire_put_field(struct spy__wire_put *put, const struct s
     }
     spy__wire_store8(word_at, word);
     spy__wire_mix(put, spy__wire_pair(word, number));
+}
+
+// Values behind a shape: numbers and lengths first, then the strings. Fails where a string must be cut.
+static inline void spy__wire_put_values(struct spy__wire_put *put, const struct spy_field *fields,
+                                        size_t n)
+{
+    unsigned char *value_at = put->at;
+    uint64_t sum = 0;
+    if (!spy__wire_fits(put, n * 8)) {
+        return;
+    }
+    put->at += n * 8;
+    for (size_t i = 0; i < n; i++, value_at += 8) {
+        uint64_t value = fields[i].value.u;
+        if (fields[i].type == SPY_FIELD_STR) {
+            value = fields[i].len;
+            spy__wire_put_string(put, fields[i].value.s, fields[i].len);
+            if (__builtin_expect(put->failed, 0)) {
+                return;
+            }
+        } else if (fields[i].type == SPY_FIELD_BOOL) {
+            value = fields[i].value.b;
+        }
+        spy__wire_store8(value_at, value);
+        sum = spy__wire_turn(sum) + value;
+    }
+    spy__wire_mix(put, spy__wire_pair(sum, n));
 }
 
 static inline bool spy__wire_is_field(const struct spy_field *field)

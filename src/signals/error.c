@@ -125,7 +125,7 @@ static void write_line(const struct spy__error *error, const char *id)
     if (all.dropped > 0) {
         spy__dropped(SPY__SIGNAL_LOG, SPY__DROP_FIELDS, all.dropped);
     }
-    spy__log(SPY_LEVEL_ERROR, error->module, "error", all.fields, all.count);
+    spy__log(NULL, SPY_LEVEL_ERROR, error->module, "error", all.fields, all.count);
 }
 
 // ---- the call

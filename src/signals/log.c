@@ -8,6 +8,7 @@
 
 #include "metrics/dropped.h"
 #include "record/rings_push.h"
+#include "record/shape.h"
 #include "signals/context.h"
 #include "signals/log.h"
 #include "signals/push.h"
@@ -166,12 +167,37 @@ static inline bool too_many(size_t n)
     return n + (bound ? bound->count : 0) > SPY_FIELDS_MAX;
 }
 
-void spy__log(enum spy_level level, const char *module, const char *event,
+// Notes the shape of a place that has not been seen before. Of two that come at once, one is kept.
+static __attribute__((noinline)) void learn(struct spy__site *site, const char *module,
+                                            const char *event, const struct spy_field *fields,
+                                            size_t n)
+{
+    const void *none = NULL;
+    (void)__atomic_compare_exchange_n(&site->shape, &none,
+                                      spy__shape_make(event, module, fields, n), false,
+                                      __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
+// The shape of the call, or NULL: its place has none, or this call is another.
+static inline const struct spy__shape *shape_of(struct spy__site *site, const char *module,
+                                                const char *event, const struct spy_field *fields,
+                                                size_t n)
+{
+    const struct spy__shape *shape =
+        site ? (const struct spy__shape *)__atomic_load_n(&site->shape, __ATOMIC_ACQUIRE) : NULL;
+    if (site && SPY__UNLIKELY(!shape)) {
+        learn(site, module, event, fields, n);
+    }
+    return shape && SPY__LIKELY(spy__shape_fits(shape, event, module, fields, n)) ? shape : NULL;
+}
+
+void spy__log(struct spy__site *site, enum spy_level level, const char *module, const char *event,
               const struct spy_field *fields, size_t n)
 {
     struct spy__producer *p = &spy__producer;
     struct spy__wire_put put;
     struct spy__wire_head head = { .kind = SPY__KIND_LOG, .level = (uint8_t)level };
+    unsigned bad = 0;
     if (SPY__UNLIKELY(level < SPY_LEVEL_DEBUG || level > SPY_LEVEL_ERROR)) {
         return;
     }
@@ -182,12 +208,22 @@ void spy__log(enum spy_level level, const char *module, const char *event,
     }
     head.span_id = spy__current.span_id;
     spy__put_ids(&put, &head);
-    head.event_bytes = (uint32_t)spy__wire_put_text(&put, event);
-    if (module) {
-        head.module_bytes = (uint32_t)spy__wire_put_text(&put, module);
+    const struct spy__shape *shape = shape_of(site, module, event, fields, n);
+    if (SPY__LIKELY(shape)) {
+        head.flags = SPY__WIRE_SHAPE;
+        head.event_bytes = shape->wire_bytes;
+        spy__wire_put_blob(&put, shape->wire, shape->wire_bytes, shape->wire_sum);
+        put_bound(&put, &head);
+        spy__wire_put_values(&put, fields, n);
+        head.field_count = (uint16_t)(head.field_count + n);
+    } else {
+        head.event_bytes = (uint32_t)spy__wire_put_text(&put, event);
+        if (module) {
+            head.module_bytes = (uint32_t)spy__wire_put_text(&put, module);
+        }
+        put_bound(&put, &head);
+        bad = spy__put_fields(&put, &head, fields, n);
     }
-    put_bound(&put, &head);
-    unsigned bad = spy__put_fields(&put, &head, fields, n);
     if (SPY__UNLIKELY(!spy__rings_end(p, &put, &head))) {
         log_slowly(level, module, event, fields, n);
     } else if (SPY__UNLIKELY(bad)) {

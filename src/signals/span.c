@@ -365,7 +365,7 @@ static void write_failure(const struct spy_span *span, struct spy_outcome outcom
     fields[n++] = spy_str("error_type", outcome.error_type);
     fields[n++] = spy_str("error_message", outcome.message);
     fields[n++] = spy_double("duration_seconds", seconds);
-    spy__log(SPY_LEVEL_WARN, NULL, "operation_failed", fields, n);
+    spy__log(NULL, SPY_LEVEL_WARN, NULL, "operation_failed", fields, n);
 }
 
 // The operation's name and the values of its labels, with spaces between them.

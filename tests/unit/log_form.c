@@ -41,13 +41,13 @@ void assert_line(const char *expected)
 static const uintptr_t stack[] = { 0x55d0, 0 };
 
 static const struct spy_field every_type[] = {
-    { "i", SPY_FIELD_INT, 0, { .i = INT64_MIN } },
-    { "u", SPY_FIELD_UINT, 0, { .u = UINT64_MAX } },
-    { "d", SPY_FIELD_DOUBLE, 0, { .d = 0.25 } },
-    { "nan", SPY_FIELD_DOUBLE, 0, { .d = NAN } },
-    { "yes", SPY_FIELD_BOOL, 0, { .b = true } },
-    { "s", SPY_FIELD_STR, 9, { .s = "a \"b\"\n\x1b[m" } },
-    { "traceback", SPY_FIELD_ADDRS, 2, { .addrs = stack } },
+    { "i", SPY_FIELD_INT, .value = { .i = INT64_MIN } },
+    { "u", SPY_FIELD_UINT, .value = { .u = UINT64_MAX } },
+    { "d", SPY_FIELD_DOUBLE, .value = { .d = 0.25 } },
+    { "nan", SPY_FIELD_DOUBLE, .value = { .d = NAN } },
+    { "yes", SPY_FIELD_BOOL, .value = { .b = true } },
+    { "s", SPY_FIELD_STR, .len = 9, .value = { .s = "a \"b\"\n\x1b[m" } },
+    { "traceback", SPY_FIELD_ADDRS, .len = 2, .value = { .addrs = stack } },
 };
 
 struct spy__record full(void)

@@ -49,16 +49,16 @@ static void assert_row(const struct spy__record *record, const struct spy__rows_
 static const uintptr_t stack[] = { 0x55d0, 0 };
 
 static const struct spy_field every_type[] = {
-    { "template_id", SPY_FIELD_STR, 9, { .s = "a \"b\"\n\x1b[m" } },
-    { "i", SPY_FIELD_INT, 0, { .i = INT64_MIN } },
-    { "u", SPY_FIELD_UINT, 0, { .u = UINT64_MAX } },
-    { "d", SPY_FIELD_DOUBLE, 0, { .d = 0.25 } },
-    { "nan", SPY_FIELD_DOUBLE, 0, { .d = NAN } },
-    { "inf", SPY_FIELD_DOUBLE, 0, { .d = -INFINITY } },
-    { "yes", SPY_FIELD_BOOL, 0, { .b = true } },
-    { "bytes", SPY_FIELD_STR, 4, { .s = "\xff\xc3\xa9\0" } },
-    { "stack", SPY_FIELD_ADDRS, 2, { .addrs = stack } },
-    { "none", SPY_FIELD_NONE, 0, { 0 } },
+    { "template_id", SPY_FIELD_STR, .len = 9, .value = { .s = "a \"b\"\n\x1b[m" } },
+    { "i", SPY_FIELD_INT, .value = { .i = INT64_MIN } },
+    { "u", SPY_FIELD_UINT, .value = { .u = UINT64_MAX } },
+    { "d", SPY_FIELD_DOUBLE, .value = { .d = 0.25 } },
+    { "nan", SPY_FIELD_DOUBLE, .value = { .d = NAN } },
+    { "inf", SPY_FIELD_DOUBLE, .value = { .d = -INFINITY } },
+    { "yes", SPY_FIELD_BOOL, .value = { .b = true } },
+    { "bytes", SPY_FIELD_STR, .len = 4, .value = { .s = "\xff\xc3\xa9\0" } },
+    { "stack", SPY_FIELD_ADDRS, .len = 2, .value = { .addrs = stack } },
+    { "none", SPY_FIELD_NONE },
 };
 
 static struct spy__record full(void)

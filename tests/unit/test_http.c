@@ -32,16 +32,16 @@ static void pass_ms(uint64_t ms)
 // How long a call that makes a line takes: it may have to wait for room.
 static uint64_t line_ms;
 
-void __real_spy__log(enum spy_level level, const char *module, const char *event,
-                     const struct spy_field *fields, size_t n);
-void __wrap_spy__log(enum spy_level level, const char *module, const char *event,
-                     const struct spy_field *fields, size_t n);
+void __real_spy__log(struct spy__site *site, enum spy_level level, const char *module,
+                     const char *event, const struct spy_field *fields, size_t n);
+void __wrap_spy__log(struct spy__site *site, enum spy_level level, const char *module,
+                     const char *event, const struct spy_field *fields, size_t n);
 
-void __wrap_spy__log(enum spy_level level, const char *module, const char *event,
-                     const struct spy_field *fields, size_t n)
+void __wrap_spy__log(struct spy__site *site, enum spy_level level, const char *module,
+                     const char *event, const struct spy_field *fields, size_t n)
 {
     pass_ms(line_ms);
-    __real_spy__log(level, module, event, fields, n);
+    __real_spy__log(site, level, module, event, fields, n);
 }
 
 // The last line of that event; `*ret_lines` keeps it.

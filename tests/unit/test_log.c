@@ -79,8 +79,8 @@ static void levels(void **state)
     assert_true(spy_log_enabled(SPY_LEVEL_INFO));
     spy_log_set_level(SPY_LEVEL_DEBUG);
     spy_debug("debug");
-    spy__log(SPY_LEVEL_OFF, NULL, "no", NULL, 0);
-    spy__log(SPY_LEVEL_DEFAULT, NULL, "no", NULL, 0);
+    spy__log(NULL, SPY_LEVEL_OFF, NULL, "no", NULL, 0);
+    spy__log(NULL, SPY_LEVEL_DEFAULT, NULL, "no", NULL, 0);
     json_t *lines = lines_read(fd);
     assert_int_equal(json_array_size(lines), 4); // with spyglass_started
     assert_null(lines_last(lines, "no"));
@@ -221,22 +221,68 @@ static void limits(void **state)
         snprintf(keys[i], sizeof(keys[i]), "k%d", i);
         fields[i] = spy_int(keys[i], i);
     }
-    spy__log(SPY_LEVEL_INFO, NULL, "many", fields, SPY_FIELDS_MAX + 5);
+    spy__log(NULL, SPY_LEVEL_INFO, NULL, "many", fields, SPY_FIELDS_MAX + 5);
     assert_int_equal(spy__dropped_count(SPY__SIGNAL_LOG, SPY__DROP_FIELDS) - before, 5);
     static char text[SPY__FIELD_STR_MAX + 100];
     memset(text, 'x', sizeof(text));
     spy_info("long", spy_strn("text", text, sizeof(text)));
     struct spy_field odd[] = { spy_int(NULL, 1),
                                spy_int("", 1),
-                               { "type", (enum spy_field_type)99, 0, { 0 } },
+                               { .key = "type", .type = (enum spy_field_type)99 },
                                spy_int("twice", 1),
                                spy_int("twice", 2) };
-    spy__log(SPY_LEVEL_INFO, NULL, NULL, odd, 5);
+    spy__log(NULL, SPY_LEVEL_INFO, NULL, NULL, odd, 5);
     assert_int_equal(spy__dropped_count(SPY__SIGNAL_LOG, SPY__DROP_FIELDS) - before, 8);
     json_t *lines = lines_read(fd);
     assert_int_equal(json_integer_value(json_object_get(lines_last(lines, "many"), "k31")), 31);
     assert_int_equal(strlen(lines_str(lines_last(lines, "long"), "text")), SPY__FIELD_STR_MAX);
     assert_int_equal(json_integer_value(json_object_get(lines_last(lines, ""), "twice")), 2);
+    json_decref(lines);
+}
+
+// Calls of one place that differ: what they log is what they say, whether they look like the place's
+// first one or not.
+static void one_place(void **state)
+{
+    (void)state;
+    static char text[SPY__FIELD_STR_MAX + 2];
+    memset(text, 'x', sizeof(text) - 1);
+    char key[8];
+    const char *path[] = { "/a", NULL, "/c", "/d", text, "" };
+    struct spy_context_scope scope = spy_context_begin("c-1", NULL);
+    for (int i = 0; i < 6; i++) {
+        if (i == 3) {
+            spy_bind(spy_str("path", "bound"));
+        }
+        snprintf(key, sizeof(key), "n%d", i);
+        spy_info("fixed", spy_int("i", i), spy_strn("path", path[i], path[i] ? strlen(path[i]) : 0),
+                 spy_str("maybe", path[i]), spy_bool("odd", i % 2 == 1));
+        spy_info("keys", spy_int(key, i));
+        spy_info(i % 2 ? "odd" : "even", spy_int("i", i));
+    }
+    spy_context_detach(scope);
+    json_t *lines = lines_read(fd), *line;
+    size_t at, i = 0;
+    json_array_foreach(lines, at, line)
+    {
+        const char *event = lines_str(line, "event");
+        if (strcmp(event, "fixed") == 0) {
+            assert_int_equal(json_integer_value(json_object_get(line, "i")), i);
+            assert_int_equal(json_is_true(json_object_get(line, "odd")), i % 2);
+            assert_string_equal(lines_str(line, "logger"), "tests");
+            const char *said = path[i] ? path[i] : "";
+            assert_memory_equal(lines_str(line, "path"), said, strnlen(said, SPY__FIELD_STR_MAX));
+            assert_int_equal(json_object_get(line, "maybe") != NULL, path[i] != NULL);
+        } else if (strcmp(event, "keys") == 0) {
+            snprintf(key, sizeof(key), "n%zu", i);
+            assert_int_equal(json_integer_value(json_object_get(line, key)), i);
+        } else if (json_object_get(line, "i")) {
+            assert_string_equal(event, i % 2 ? "odd" : "even");
+            assert_int_equal(json_integer_value(json_object_get(line, "i")), i);
+            i++;
+        }
+    }
+    assert_int_equal(i, 6);
     json_decref(lines);
 }
 
@@ -388,6 +434,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(secrets_inside_are_masked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(repeats_are_told_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(limits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(any_bytes_give_json, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_call_is_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rings_run_out, set_up, tear_down),

@@ -106,11 +106,12 @@ static struct spy__record error_record(void)
 // ---- crumbs
 
 static struct spy__record crumb_list[3];
-static const struct spy_field of_line[] = { { "template_id", SPY_FIELD_STR, 2, { .s = "t1" } } };
+static const struct spy_field of_line[] = { { "template_id", SPY_FIELD_STR, .len = 2,
+                                              .value = { .s = "t1" } } };
 static const struct spy_field of_span[] = {
-    { "agent_name", SPY_FIELD_STR, 6, { .s = "router" } },
-    { "error_type", SPY_FIELD_STR, 7, { .s = "timeout" } },
-    { "traceback", SPY_FIELD_ADDRS, 2, { .addrs = addresses } }
+    { "agent_name", SPY_FIELD_STR, .len = 6, .value = { .s = "router" } },
+    { "error_type", SPY_FIELD_STR, .len = 7, .value = { .s = "timeout" } },
+    { "traceback", SPY_FIELD_ADDRS, .len = 2, .value = { .addrs = addresses } }
 };
 
 static const struct spy__record *next_crumb(void *arg)

@@ -320,7 +320,7 @@ static void names(void **state)
     struct spy_field odd[] = { spy_int(NULL, 1),
                                spy_int("", 1),
                                spy_str("none", NULL),
-                               { "type", (enum spy_field_type)99, 0, { 0 } },
+                               { .key = "type", .type = (enum spy_field_type)99 },
                                spy_int("good", 1) };
     record.fields = odd;
     record.field_count = 5;
