@@ -1,8 +1,10 @@
 // Product events, from the caller to the event store: what a call costs, how many a second one process
-// brings into the store, and what an outage costs in memory.
+// brings into the store, and what an outage costs in memory and in a call's time.
 //
 // Lines: name, value, unit, ratio. The caller's cost is CPU time, the median of bursts that its ring has
-// room for, its ratio to an atomic add (bench.h).
+// room for, its ratio to an atomic add (bench.h). A call's p99 is of a hundred thousand calls, one every
+// 10 us (paced.h), with the store there and with nobody there, its ratio of the one to the other. CPU
+// time of an event is that of this process, callers and all, and of the store until the last is taken.
 // The store is the one of CLICKHOUSE_URL, else a spyglass-events of our own, where its engine is
 // there; else what needs one is left out. Goals: spy_event 60 ns, 100,000 events a second, 64 MiB.
 
@@ -20,6 +22,7 @@
 #include <spyglass/spyglass.h>
 
 #include "bench.h"
+#include "paced.h"
 
 #define EVENTS 1000000u
 #define BURST 500
@@ -82,6 +85,31 @@ static void stop_store(void)
     }
 }
 
+// CPU seconds of the store so far; 0 where it is not ours.
+static double store_cpu_s(void)
+{
+    char path[64], line[512] = "";
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)store);
+    FILE *file = store > 0 ? fopen(path, "re") : NULL;
+    if (!file) {
+        return 0;
+    }
+    char *at = fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL;
+    (void)fclose(file);
+    for (int field = 2; at && field < 14; field++) { // user is the 14th, system the next (proc(5))
+        at = strchr(at + 1, ' ');
+    }
+    unsigned long user = at ? strtoul(at, &at, 10) : 0, system = at ? strtoul(at, NULL, 10) : 0;
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static double own_cpu_s(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 // ---- metrics
 
 // The value of a series, looked for in a scrape that is kept whole.
@@ -127,15 +155,40 @@ static void start(const char *url, const char *dir, const char *name)
 
 // ---- what is measured
 
+static void call(void *arg, unsigned long i)
+{
+    (void)arg;
+    publish(i);
+}
+
+static void await_sent(double events)
+{
+    for (int i = 0; i < WAIT_S * 100 && metric(SENT) < events; i++) {
+        pause_ms(10);
+    }
+}
+
+static void print_latency(const struct paced *up, const struct paced *down)
+{
+    if (up->p99_ns > 0) {
+        bench_print("call_p50_store_up", up->p50_ns, "ns", -1);
+        bench_print("call_p99_store_up", up->p99_ns, "ns", -1);
+    }
+    bench_print("call_p50_store_down", down->p50_ns, "ns",
+                up->p50_ns > 0 ? down->p50_ns / up->p50_ns : -1);
+    bench_print("call_p99_store_down", down->p99_ns, "ns",
+                up->p99_ns > 0 ? down->p99_ns / up->p99_ns : -1);
+}
+
 // Events a second from the first call until the store has taken the last.
-static void throughput(const char *url, const char *dir)
+static void throughput(const char *url, const char *dir, struct paced *ret_latency)
 {
     start(url, dir, "throughput");
     publish(0); // the schema is there once the first has come
-    for (int i = 0; i < WAIT_S * 100 && metric(SENT) < 1; i++) {
-        pause_ms(10);
-    }
-    double before = metric(SENT);
+    await_sent(1);
+    paced_run(ret_latency, call, NULL, NULL);
+    await_sent(1 + PACED_CALLS);
+    double before = metric(SENT), own_s = own_cpu_s(), store_s = store_cpu_s();
     uint64_t begun_ns = monotonic_ns(), end_ns = begun_ns + WAIT_S * UINT64_C(1000000000);
     for (uint64_t i = 0; i < EVENTS; i++) {
         publish(i);
@@ -147,6 +200,10 @@ static void throughput(const char *url, const char *dir)
     double s = (double)(monotonic_ns() - begun_ns) / 1e9;
     bench_print("events_per_second", (metric(SENT) - before) / s, "events/s", -1);
     bench_print("calls_per_second", EVENTS / called_s, "events/s", -1);
+    bench_print("own_cpu_per_event", (own_cpu_s() - own_s) * 1e9 / EVENTS, "ns", -1);
+    if (store > 0) {
+        bench_print("store_cpu_per_event", (store_cpu_s() - store_s) * 1e9 / EVENTS, "ns", -1);
+    }
     (void)spy_stop(STOP_MS);
 }
 
@@ -168,7 +225,7 @@ static void caller_cost(const char *dir)
 }
 
 // The heap's growth while nobody takes what a hundred thousand events a second bring.
-static void outage(const char *dir)
+static void outage(const char *dir, struct paced *ret_latency)
 {
     struct mallinfo2 before = mallinfo2();
     double most = 0;
@@ -187,6 +244,7 @@ static void outage(const char *dir)
     bench_print("outage_waiting",
                 metric("\nspyglass_delivery_waiting_records{backend=\"clickhouse\"} "), "events",
                 -1);
+    paced_run(ret_latency, call, NULL, NULL);
     (void)spy_stop(0);
 }
 
@@ -199,13 +257,15 @@ int main(void)
     }
     const char *given = getenv("CLICKHOUSE_URL");
     const char *url = given && given[0] ? given : start_store(dir);
+    struct paced up = { 0 }, down;
     caller_cost(dir);
-    outage(dir);
+    outage(dir, &down);
     if (url) {
-        throughput(url, dir);
+        throughput(url, dir, &up);
     } else {
         fprintf(stderr, "bench_events: there is no event store: events_per_second is left out\n");
     }
+    print_latency(&up, &down);
     stop_store();
     (void)snprintf(command, sizeof(command), "rm -rf '%s'", dir);
     return system(command) == 0 ? 0 : 1;

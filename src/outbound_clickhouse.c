@@ -8,10 +8,10 @@
 #include "outbound.h"
 #include "spyglass/log.h"
 
-// A batch. A server likes them large; these are made within a tenth of a second at a hundred
-// thousand events a second, and are a second old at most.
-#define ROWS_MAX 20000u
-#define BYTES_MAX (4u << 20)
+// A batch. A server likes them large: the fewer they are, the less it merges. They are a second old
+// at most.
+#define ROWS_MAX 32000u
+#define BYTES_MAX (8u << 20)
 #define AGE_MS 1000u
 
 // What the host's options say, copied: they are the host's again once it has started.

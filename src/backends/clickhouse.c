@@ -28,6 +28,8 @@ struct spy__clickhouse {
     struct spy__clickhouse_url url;
     struct spy__migrate migrate;
     const char *service, *environment;
+    bool paths; // the last insert had its properties as paths
+    bool doubt; // and was refused: the next one has them as text
     struct spy__buf properties;
     struct spy__wire_view view; // of the record that is being encoded
 };
@@ -110,7 +112,8 @@ static void put_settings(const struct spy__clickhouse *ch, struct spy__buf *path
     if (ch->migrate.old) {
         spy__clickhouse_request_param(path, "input_format_skip_unknown_fields", "1");
     } else {
-        spy__clickhouse_request_param(path, "input_format_binary_read_json_as_string", "1");
+        spy__clickhouse_request_param(path, "input_format_binary_read_json_as_string",
+                                      ch->paths ? "0" : "1");
         spy__clickhouse_request_param(path, "type_json_skip_duplicated_paths",
                                       "1"); // a.b, beside an object a
     }
@@ -148,19 +151,22 @@ static bool read_event(struct spy__clickhouse *ch, const struct spy__bytes *reco
 
 static struct spy__rows_style style_of(const struct spy__clickhouse *ch)
 {
-    return (struct spy__rows_style){ ch->service, ch->environment, ch->migrate.old };
+    return (struct spy__rows_style){ ch->service, ch->environment, ch->migrate.old, ch->paths };
 }
 
-int spy__clickhouse_encode(void *self, const struct spy__delivery *delivery, struct spy__buf *body,
-                           struct spy__request *ret)
+// Returns as spy__clickhouse_encode(), or -EPROTO where a record cannot be written as paths.
+static int put_rows(struct spy__clickhouse *ch, const struct spy__delivery *delivery,
+                    struct spy__buf *body)
 {
-    struct spy__clickhouse *ch = self;
     const struct spy__rows_style style = style_of(ch);
     int rows = 0;
     spy__buf_reset(body);
     for (size_t i = 0; i < delivery->count && !body->failed; i++) {
         if (!read_event(ch, &delivery->records[i])) {
             continue;
+        }
+        if (style.paths && !spy__clickhouse_fits(&ch->view.record)) {
+            return -EPROTO;
         }
         if (style.old) {
             spy__encode_clickhouse_row(body, &ch->view.record, &style, &ch->properties);
@@ -169,8 +175,23 @@ int spy__clickhouse_encode(void *self, const struct spy__delivery *delivery, str
         }
         rows++;
     }
-    insert_request(ch, ret, delivery->token);
     return body->failed ? -ENOMEM : rows;
+}
+
+// All rows of an insert are written in one way. A batch that comes as text once and as paths another
+// time is known by its token all the same.
+int spy__clickhouse_encode(void *self, const struct spy__delivery *delivery, struct spy__buf *body,
+                           struct spy__request *ret)
+{
+    struct spy__clickhouse *ch = self;
+    ch->paths = !ch->migrate.old && ch->migrate.known_type && !ch->doubt;
+    int rows = put_rows(ch, delivery, body);
+    if (rows == -EPROTO) {
+        ch->paths = false;
+        rows = put_rows(ch, delivery, body);
+    }
+    insert_request(ch, ret, delivery->token);
+    return rows;
 }
 
 int spy__clickhouse_bury(void *self, const struct spy__delivery *delivery,
@@ -201,6 +222,17 @@ int spy__clickhouse_bury(void *self, const struct spy__delivery *delivery,
     return ret->failed ? -ENOMEM : rows;
 }
 
+// What the server does not like as paths it gets as text, before any row is blamed: the column may
+// have changed since its type was asked for, which is then asked for again.
+static void look_at_paths(struct spy__clickhouse *ch, const struct spy__clickhouse_outcome *outcome)
+{
+    if (outcome->class == SPY__CLICKHOUSE_FINE && ch->doubt) {
+        ch->doubt = false;
+        spy__migrate_reset(&ch->migrate);
+    }
+    ch->doubt |= ch->paths && outcome->code != 0;
+}
+
 struct spy__verdict spy__clickhouse_judge(void *self, const struct spy__answer *answer)
 {
     struct spy__clickhouse *ch = self;
@@ -210,5 +242,10 @@ struct spy__verdict spy__clickhouse_judge(void *self, const struct spy__answer *
         outcome.code == SPY__CLICKHOUSE_UNKNOWN_SETTING) {
         spy__migrate_reset(&ch->migrate); // another server than the one that was asked
     }
-    return spy__clickhouse_verdict(&outcome, answer);
+    look_at_paths(ch, &outcome);
+    struct spy__verdict verdict = spy__clickhouse_verdict(&outcome, answer);
+    if (ch->paths && verdict.kind == SPY__SPLIT) {
+        verdict.kind = SPY__RETRY;
+    }
+    return verdict;
 }

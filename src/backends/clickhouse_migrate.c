@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backends/clickhouse_schema.h"
+#include "encode/clickhouse_binary.h"
 
 // The first version whose JSON column is for general use, with typed paths.
 #define VERSION_CURRENT 25003u
@@ -74,6 +75,11 @@ bool spy__migrate_next(const struct spy__migrate *m, struct spy__buf *statement)
                        migration->number, migration->name, migration->schema);
         spy__buf_puts(statement, note);
         return true;
+    case SPY__MIGRATE_TYPE:
+        spy__buf_puts(statement, "SELECT type FROM system.columns WHERE database = "
+                                 "currentDatabase() AND table = 'analytics_events' AND name = "
+                                 "'properties' FORMAT TabSeparatedRaw");
+        return true;
     case SPY__MIGRATE_DONE:
         break;
     }
@@ -123,11 +129,28 @@ static void read_list(struct spy__migrate *m, const struct spy__answer *answer)
     m->applied = applied[m->old];
 }
 
+// The schema is as it will be.
+static void end_migrations(struct spy__migrate *m)
+{
+    m->step = m->old ? SPY__MIGRATE_DONE : SPY__MIGRATE_TYPE;
+}
+
 static void go_on(struct spy__migrate *m)
 {
-    m->at = first_missing(m);
-    m->step = m->at < spy__migrations_count && m->apply ? SPY__MIGRATE_APPLY : SPY__MIGRATE_DONE;
-    m->at = m->at < spy__migrations_count ? m->at : 0;
+    size_t missing = first_missing(m);
+    m->at = missing < spy__migrations_count ? missing : 0;
+    if (missing < spy__migrations_count && m->apply) {
+        m->step = SPY__MIGRATE_APPLY;
+    } else {
+        end_migrations(m);
+    }
+}
+
+static bool is_known_type(const struct spy__answer *answer)
+{
+    static const char type[] = SPY__CLICKHOUSE_PROPERTIES_TYPE "\n";
+    return answer->body_bytes == sizeof(type) - 1 &&
+           memcmp(answer->body, type, sizeof(type) - 1) == 0;
 }
 
 static void tell(const struct spy__migrate *m)
@@ -155,18 +178,28 @@ static bool is_denied(unsigned code)
 
 struct spy__verdict spy__migrate_answered(struct spy__migrate *m, const struct spy__answer *answer)
 {
-    bool reads = m->step == SPY__MIGRATE_VERSION || m->step == SPY__MIGRATE_LIST;
+    bool reads = m->step == SPY__MIGRATE_VERSION || m->step == SPY__MIGRATE_LIST ||
+                 m->step == SPY__MIGRATE_TYPE;
     struct spy__clickhouse_outcome outcome = spy__clickhouse_outcome(answer, reads);
     const struct spy__verdict done = { .kind = SPY__SENT, .reason = "" };
     if (m->step == SPY__MIGRATE_LIST && outcome.code == SPY__CLICKHOUSE_UNKNOWN_TABLE) {
         m->old = m->version < VERSION_CURRENT;
-        m->step = m->apply ? SPY__MIGRATE_TABLE : SPY__MIGRATE_DONE;
+        if (m->apply) {
+            m->step = SPY__MIGRATE_TABLE;
+        } else {
+            end_migrations(m);
+        }
+        return done;
+    }
+    if (m->step == SPY__MIGRATE_TYPE && outcome.class != SPY__CLICKHOUSE_TROUBLE) {
+        m->known_type = outcome.class == SPY__CLICKHOUSE_FINE && is_known_type(answer);
+        m->step = SPY__MIGRATE_DONE;
         return done;
     }
     if (m->step != SPY__MIGRATE_VERSION && is_denied(outcome.code)) {
         m->not_allowed = true;
         m->old = m->step == SPY__MIGRATE_LIST ? m->version < VERSION_CURRENT : m->old;
-        m->step = SPY__MIGRATE_DONE;
+        end_migrations(m);
         return done;
     }
     if (outcome.class != SPY__CLICKHOUSE_FINE) {
@@ -197,6 +230,7 @@ struct spy__verdict spy__migrate_answered(struct spy__migrate *m, const struct s
         tell(m);
         go_on(m);
         break;
+    case SPY__MIGRATE_TYPE: // above
     case SPY__MIGRATE_DONE:
         break;
     }

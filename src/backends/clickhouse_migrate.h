@@ -1,5 +1,5 @@
 // Getting a ClickHouse server ready, one request after the other: which version it is, which
-// migrations it has, then those that are missing.
+// migrations it has, those that are missing, and whether its JSON column is the one that we know.
 //
 // Applied migrations are rows of the table spyglass_migrations. Each is noted after it was applied,
 // and may be applied again: two processes that start at once, or one that dies in between, do no
@@ -24,6 +24,7 @@ enum spy__migrate_step {
     SPY__MIGRATE_TABLE,   // make the table that notes it
     SPY__MIGRATE_APPLY,
     SPY__MIGRATE_NOTE,
+    SPY__MIGRATE_TYPE, // ask for that of the properties; not of the legacy schema
     SPY__MIGRATE_DONE,
 };
 
@@ -33,6 +34,7 @@ struct spy__migrate {
     bool not_allowed; // the user may not change the schema: migrations are left to who may
     unsigned version; // 1000 × major + minor
     bool old;         // the schema is legacy
+    bool known_type;  // the properties are as encode/clickhouse_binary.h has them
     uint64_t applied; // bit n: migration number n of the schema
     size_t at;        // index of the migration under way
     // Told of each migration when it is applied.

@@ -32,6 +32,7 @@ struct spy__rows_style {
     const char *service;     // NULL: ""
     const char *environment; // NULL: ""
     bool old;
+    bool paths; // RowBinary alone: properties as paths rather than as text
 };
 
 // Appends one event's row with its newline. `scratch` is used where the style is old.

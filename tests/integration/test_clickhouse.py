@@ -146,7 +146,7 @@ class Current(Server, unittest.TestCase):
         self.server.ask("OPTIMIZE TABLE analytics_events FINAL")
         self.assertEqual(self.rows("SELECT count() FROM analytics_events"), [[str(COUNT)]])
 
-    def test_values_of_every_kind(self):
+    def assert_odd(self):
         self.assertEqual(send(self.server.url, "odd"), ["sent  "])
         row = json.loads(self.server.ask(
             "SELECT toString(timestamp) AS time, template_id, properties.bytes AS bytes, toString(properties.i) AS i, toString(properties.u) AS u, "
@@ -155,6 +155,17 @@ class Current(Server, unittest.TestCase):
         self.assertEqual(row, {"time": f"{FIRST:%Y-%m-%d %H:%M:%S}.123456", "template_id": "a \"b\"\\\n\t'\x1b", "bytes": "\ufffd\u00e9\0z",
                                "i": str(-2**63), "u": str(2**64 - 1), "p": "9007199254740993", "nan": None, "tiny": "1e-7",
                                "yes": True, "dotted": "dotted", "score": None})
+
+    def test_values_of_every_kind(self):
+        self.assert_odd()
+
+    def test_a_column_of_another_type_gets_the_same_as_text(self):
+        with open(os.path.join(CLICKHOUSE, "current/001_analytics_events.sql"), encoding="utf-8") as file:
+            ours = file.read()
+        self.server.ask("DROP TABLE analytics_events")
+        self.server.ask(ours.replace("platform String)", "platform String, shop LowCardinality(String))"))
+        self.assertNotEqual(self.rows("SELECT count() FROM system.columns WHERE table = 'analytics_events' AND type LIKE '%shop%'"), [["0"]])
+        self.assert_odd()
 
     def test_a_bad_row_is_told_from_a_bad_server(self):
         self.assertRegex(send(self.server.url, "bad")[0], r"^split bad_row Code: 117\. DB::Exception: ")

@@ -14,6 +14,7 @@
 #include "alloc_fail.h"
 #include "backends/clickhouse.h"
 #include "base/clock.h"
+#include "encode/clickhouse_binary.h"
 #include "record/wire.h"
 
 #define RECORDS 3
@@ -75,7 +76,7 @@ static struct spy__clickhouse *make(const char *url, bool no_migrate)
 }
 
 // Ready to insert into a server of this version, which has all its migrations or wants none.
-static struct spy__clickhouse *ready(const char *url, const char *version)
+static struct spy__clickhouse *ready_with(const char *url, const char *version, const char *type)
 {
     struct spy__clickhouse *ch = make(url, true);
     assert_int_equal(spy__clickhouse_prepare(ch, &request, &body), 1);
@@ -84,8 +85,18 @@ static struct spy__clickhouse *ready(const char *url, const char *version)
     assert_int_equal(spy__clickhouse_prepare(ch, &request, &body), 1);
     answer = answer_of(404, "Code: 60. DB::Exception: no table");
     assert_int_equal(spy__clickhouse_prepared(ch, &answer).kind, SPY__SENT);
+    if (spy__clickhouse_prepare(ch, &request, &body) == 1) { // of the current schema
+        answer = answer_of(200, type);
+        assert_int_equal(spy__clickhouse_prepared(ch, &answer).kind, SPY__SENT);
+    }
     assert_int_equal(spy__clickhouse_prepare(ch, &request, &body), 0);
     return ch;
+}
+
+// Whose properties are of a type that we do not know.
+static struct spy__clickhouse *ready(const char *url, const char *version)
+{
+    return ready_with(url, version, "JSON\n");
 }
 
 static void a_current_server(void **state)
@@ -116,6 +127,56 @@ static void a_current_server(void **state)
     spy__buf_done(&again);
     spy__clickhouse_free(ch);
     spy__clickhouse_free(NULL);
+}
+
+static void assert_insert(struct spy__clickhouse *ch, bool as_paths)
+{
+    assert_int_equal(spy__clickhouse_prepare(ch, &request, &body), 0);
+    assert_int_equal(spy__clickhouse_encode(ch, &delivery, &body, &request), 2);
+    assert_int_equal(strstr(request.path, "_read_json_as_string=0") != NULL, as_paths);
+    assert_int_equal(memmem(body.bytes, body.len, "{\"template_id\"", 14) != NULL, !as_paths);
+}
+
+// Where the column is the known one; what is refused so goes as text before a row is blamed, and
+// the column is looked at again.
+static void properties_go_as_paths(void **state)
+{
+    (void)state;
+    struct spy__clickhouse *ch =
+        ready_with("http://localhost", "26.7.2.1\n", SPY__CLICKHOUSE_PROPERTIES_TYPE "\n");
+    assert_insert(ch, true);
+    struct spy__answer answer = answer_of(400, "Code: 117. DB::Exception: no");
+    assert_int_equal(spy__clickhouse_judge(ch, &answer).kind, SPY__RETRY);
+    assert_insert(ch, false);
+    assert_int_equal(spy__clickhouse_judge(ch, &answer).kind, SPY__SPLIT);
+    assert_insert(ch, false);
+    answer = answer_of(200, "");
+    assert_int_equal(spy__clickhouse_judge(ch, &answer).kind, SPY__SENT);
+    assert_int_equal(spy__clickhouse_prepare(ch, &request, &body), 1);
+    assert_non_null(memmem(body.bytes, body.len, "version()", 9));
+    spy__clickhouse_free(ch);
+}
+
+// One record that cannot go as paths takes its batch with it: an insert has one form.
+static void a_batch_has_one_form(void **state)
+{
+    (void)state;
+    struct spy__clickhouse *ch =
+        ready_with("http://localhost", "26.7.2.1\n", SPY__CLICKHOUSE_PROPERTIES_TYPE "\n");
+    static _Alignas(8) unsigned char odd[1024];
+    const struct spy_field field = spy_int("user_id", 5);
+    const struct spy__record record = { .kind = SPY__KIND_EVENT,
+                                        .level = SPY_LEVEL_INFO,
+                                        .correlation_id = "c",
+                                        .event = "x",
+                                        .fields = &field,
+                                        .field_count = 1 };
+    const struct spy__bytes before = records[2];
+    records[2] = (struct spy__bytes){ odd, spy__wire_write(odd, sizeof(odd), &record) };
+    assert_insert(ch, false);
+    records[2] = before;
+    assert_insert(ch, true);
+    spy__clickhouse_free(ch);
 }
 
 static void settings_are_the_version_s(void **state)
@@ -260,6 +321,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_current_server),
+        cmocka_unit_test(properties_go_as_paths),
+        cmocka_unit_test(a_batch_has_one_form),
         cmocka_unit_test(settings_are_the_version_s),
         cmocka_unit_test(what_is_kept_of_a_dropped_one_can_be_read),
         cmocka_unit_test(unreadable_records_are_left_out),

@@ -15,8 +15,14 @@
 // 2024-02-29T23:59:58.123456789Z
 #define LEAP_NS UINT64_C(1709251198123456789)
 
-static const struct spy__rows_style current = { "memegen", "test", false },
-                                    old = { "memegen", "test", true }, bare;
+static const struct spy__rows_style current = { .service = "memegen", .environment = "test" },
+                                    paths = { .service = "memegen",
+                                              .environment = "test",
+                                              .paths = true },
+                                    old = { .service = "memegen",
+                                            .environment = "test",
+                                            .old = true },
+                                    bare;
 
 static struct spy__buf rows, scratch;
 
@@ -150,6 +156,82 @@ static void binary(void **state)
     spy__buf_reset(&rows);
 }
 
+// Behind the columns before it: what of the row is the properties.
+static void assert_paths(const struct spy__record *record, const char *expected, size_t n)
+{
+    spy__encode_clickhouse_binary(&rows, record, &paths, &scratch);
+    assert_false(rows.failed);
+    assert_true(rows.len > n);
+    assert_memory_equal(rows.bytes + rows.len - n, expected, n);
+    spy__buf_reset(&rows);
+}
+
+static void properties_as_paths(void **state)
+{
+    (void)state;
+    struct spy__record record = full();
+    // Seven of ten are values; those without a declared type have theirs before them.
+    static const char golden[] = "\x20"
+                                 "0af7651916cd43dd8448eb211c80319c"
+                                 "\x07"
+                                 "\x0btemplate_id\x0a"
+                                 "a \"b\"\n\x1b[m"
+                                 "\x01i\x0a\0\0\0\0\0\0\0\x80"
+                                 "\x01u\x04\xff\xff\xff\xff\xff\xff\xff\xff"
+                                 "\x01"
+                                 "d\x0e\0\0\0\0\0\0\xd0\x3f"
+                                 "\x03yes\x2d\x01"
+                                 "\x05"
+                                 "bytes\x15\x06\xef\xbf\xbd\xc3\xa9\0"
+                                 "\x05stack\x1e\x23\x15\x02\0\x06"
+                                 "0x55d0\0\x03"
+                                 "0x0";
+    char expected[sizeof(golden)];
+    memcpy(expected, golden, sizeof(golden));
+    expected[33 + 1 + 1 + 11] = 9; // the template's length
+    assert_true(spy__clickhouse_fits(&record));
+    assert_paths(&record, expected, sizeof(golden) - 1);
+
+    const struct spy_field numbers[] = { spy_int("quality_score", -1), spy_uint("u", 5),
+                                         spy_double("generation_time", 0.5) };
+    record.fields = numbers;
+    record.field_count = 3;
+    assert_true(spy__clickhouse_fits(&record));
+    static const char declared[] = "\x03\x0dquality_score\0\0\0\x80\xbf"
+                                   "\x01u\x0a\x05\0\0\0\0\0\0\0"
+                                   "\x0fgeneration_time\0\0\0\0\x3f";
+    assert_paths(&record, declared, sizeof(declared) - 1);
+    record.field_count = 0;
+    assert_paths(&record, "\0", 1);
+}
+
+// Wrong types, and a declared path twice, which the engine would misread.
+static void what_paths_cannot_say(void **state)
+{
+    (void)state;
+    const struct spy_field wrong[][2] = {
+        { spy_str("quality_score", "abc"), spy_str("x", "y") },
+        { spy_bool("quality_score", true), spy_str("x", "y") },
+        { spy_str("x", "y"), spy_int("template_id", 1) },
+        { spy_str("user_id", "a"), spy_str("user_id", "b") },
+    };
+    const struct spy_field right[][2] = {
+        { spy_double("quality_score", NAN), spy_double("quality_score", 1) },
+        { spy_str("x", "y"), spy_str("x", "z") },
+        { spy_str("Template_id", "a"), spy_int("user", 1) },
+    };
+    struct spy__record record = full();
+    record.field_count = 2;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        record.fields = wrong[i];
+        assert_false(spy__clickhouse_fits(&record));
+    }
+    for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
+        record.fields = right[i];
+        assert_true(spy__clickhouse_fits(&record));
+    }
+}
+
 static void smallest(void **state)
 {
     (void)state;
@@ -175,6 +257,9 @@ static void without_room(void **state)
         if (room < 250) {
             spy__encode_clickhouse_binary(&small, &record, &current, &scratch);
             assert_true(small.failed);
+            spy__buf_reset(&small);
+            spy__encode_clickhouse_binary(&small, &record, &paths, &scratch);
+            assert_true(small.failed || room >= 180);
         }
         if (room < 150) { // less than its properties take
             spy__buf_reset(&small);
@@ -224,9 +309,14 @@ static void valid_for_any_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole),        cmocka_unit_test(whole_for_old_servers),
-        cmocka_unit_test(binary),       cmocka_unit_test(smallest),
-        cmocka_unit_test(without_room), cmocka_unit_test(valid_for_any_bytes),
+        cmocka_unit_test(whole),
+        cmocka_unit_test(whole_for_old_servers),
+        cmocka_unit_test(binary),
+        cmocka_unit_test(properties_as_paths),
+        cmocka_unit_test(what_paths_cannot_say),
+        cmocka_unit_test(smallest),
+        cmocka_unit_test(without_room),
+        cmocka_unit_test(valid_for_any_bytes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
