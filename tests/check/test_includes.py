@@ -34,7 +34,7 @@ OUTSIDE = ("adaptors", "memegen", "examples", "tests/integration", "tests/system
 # These may include anything.
 ANYTHING = ("src/spyglass.c", "src/crashes.c", "src/crashes.h", "src/profiling.c", "src/profiling.h", "src/settings.c",
             "src/settings.h", "src/outbound.c", "src/outbound.h", "src/outbound_clickhouse.c", "src/outbound_metrics.c", "src/outbound_sentry.c",
-            "src/outbound_errors.c", "src/outbound_traces.c", "tools", "tests/unit", "tests/stress", "bench", "fuzz")
+            "src/outbound_errors.c", "src/outbound_none.c", "src/outbound_traces.c", "tools", "tests/unit", "tests/stress", "bench", "fuzz")
 
 # An encoder does no I/O, takes no lock and reads no clock.
 ENCODE_NEVER = re.compile(r"^(pthread|threads|stdatomic|semaphore|unistd|fcntl|stdio|time|poll|signal|dirent|sys/.*|linux/.*)\.h$")
