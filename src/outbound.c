@@ -139,6 +139,9 @@ static void say_buried(void *arg, const char *backend, const struct spy__verdict
 {
     char text[128];
     (void)arg;
+    if (err == 0) {
+        spy__outbound_kept_dead(backend, records);
+    }
     if (!spy__outbound_is_quiet()) {
         spy_log_error("delivery_dropped", spy_str("backend", backend),
                       spy_str("reason", verdict->reason), spy_str("error", verdict->text),
@@ -165,7 +168,7 @@ static void look(void *arg, const char *backend, uint64_t queued, uint64_t recor
     struct spy__journal_state state;
     spy__outbound_waits(arg, backend, queued, records, bytes, failing);
     spy__journal_look(out.journal, &state);
-    spy__outbound_journal_bytes(state.bytes);
+    spy__outbound_journal_is(&state);
 }
 
 // ---- start and stop

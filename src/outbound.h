@@ -83,7 +83,7 @@ void spy__outbound_error(const struct spy__error_passed *error);
 
 // ---- outbound_metrics.c
 
-// spyglass_delivery_*, spyglass_journal_bytes. Returns as spy_counter_register().
+// spyglass_delivery_*, spyglass_journal_*. Returns as spy_counter_register().
 int spy__outbound_register(void);
 // A backend's series stand in every scrape, at zero, from here on.
 void spy__outbound_show(const char *backend);
@@ -96,6 +96,8 @@ void spy__outbound_waits(void *arg, const char *backend, uint64_t queued, uint64
                          uint64_t bytes, bool failing);
 void spy__outbound_lost(void *arg, const char *reader, enum spy__journal_loss why,
                         uint64_t entries);
-void spy__outbound_journal_bytes(uint64_t bytes);
+void spy__outbound_journal_is(const struct spy__journal_state *state);
+// Records that were dropped are kept as dead letters.
+void spy__outbound_kept_dead(const char *backend, uint64_t records);
 
 #endif

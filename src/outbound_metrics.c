@@ -10,8 +10,8 @@
 
 // Zero, a no-op, where the host has a metric of that name.
 static struct {
-    struct spy_counter counts[SPY__LANE_COUNTS], queued, dropped;
-    struct spy_gauge records, bytes, failing, journal;
+    struct spy_counter counts[SPY__LANE_COUNTS], queued, dropped, dead;
+    struct spy_gauge records, bytes, failing, journal, journal_max;
     struct spy_histogram seconds;
 } metrics;
 
@@ -42,6 +42,9 @@ static int register_counters(void)
     err = err ? err
               : counter(&metrics.counts[SPY__LANE_BYTES], "spyglass_delivery_sent_bytes_total",
                         "Bytes of bodies that a backend took, as they were sent", NULL);
+    err = err ? err
+              : counter(&metrics.dead, "spyglass_delivery_dead_letters_total",
+                        "Records that were dropped and are kept in the dead-letter file", NULL);
     return err ? err
                : counter(&metrics.dropped, "spyglass_delivery_dropped_total",
                          "Records that were never delivered, by reason", "reason");
@@ -57,10 +60,20 @@ static int register_gauges(void)
     err = err ? err
               : gauge(&metrics.failing, "spyglass_delivery_failing",
                       "1 while tries of a backend fail, else 0", "backend");
+    err = err ? err
+              : gauge(&metrics.journal, "spyglass_journal_bytes", "Bytes that the journal keeps",
+                      NULL);
     return err ? err
-               : gauge(&metrics.journal, "spyglass_journal_bytes", "Bytes that the journal keeps",
-                       NULL);
+               : gauge(&metrics.journal_max, "spyglass_journal_max_bytes",
+                       "Bytes past which the journal drops its oldest records", NULL);
 }
+
+static const char *const losses[SPY__JOURNAL_LOSSES] = {
+    [SPY__JOURNAL_LOST_CAP] = "journal_cap",
+    [SPY__JOURNAL_LOST_WRITE] = "journal_write",
+    [SPY__JOURNAL_LOST_MEMORY] = "journal_memory",
+    [SPY__JOURNAL_LOST_CORRUPT] = "journal_corrupt",
+};
 
 void spy__outbound_show(const char *backend)
 {
@@ -68,6 +81,10 @@ void spy__outbound_show(const char *backend)
         spy__outbound_count(NULL, backend, (enum spy__lane_count)what, 0);
     }
     spy__outbound_waits(NULL, backend, 0, 0, 0, false);
+    spy__outbound_kept_dead(backend, 0);
+    for (int why = 0; why < SPY__JOURNAL_LOSSES; why++) {
+        spy__outbound_lost(NULL, backend, (enum spy__journal_loss)why, 0);
+    }
     (void)spy_histogram_with(metrics.seconds, backend);
 }
 
@@ -124,16 +141,16 @@ void spy__outbound_waits(void *arg, const char *backend, uint64_t queued, uint64
 
 void spy__outbound_lost(void *arg, const char *reader, enum spy__journal_loss why, uint64_t entries)
 {
-    static const char *const reasons[SPY__JOURNAL_LOSSES] = {
-        [SPY__JOURNAL_LOST_CAP] = "journal_cap",
-        [SPY__JOURNAL_LOST_WRITE] = "journal_write",
-        [SPY__JOURNAL_LOST_MEMORY] = "journal_memory",
-        [SPY__JOURNAL_LOST_CORRUPT] = "journal_corrupt",
-    };
-    spy__outbound_dropped(arg, reader, reasons[why], entries);
+    spy__outbound_dropped(arg, reader, losses[why], entries);
 }
 
-void spy__outbound_journal_bytes(uint64_t bytes)
+void spy__outbound_journal_is(const struct spy__journal_state *state)
 {
-    spy_gauge_set(metrics.journal, (double)bytes);
+    spy_gauge_set(metrics.journal, (double)state->bytes);
+    spy_gauge_set(metrics.journal_max, (double)state->bytes_max);
+}
+
+void spy__outbound_kept_dead(const char *backend, uint64_t records)
+{
+    spy_counter_add(spy_counter_with(metrics.dead, backend), records);
 }

@@ -12,7 +12,7 @@ import shutil
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 UNPACKED = os.path.join(ROOT, ".deps/root/usr")
 SHIPPED = os.path.join(ROOT, "monitoring")
-RULES = ("memegen.yml", "slo.yml")
+RULES = ("delivery.yml", "memegen.yml", "slo.yml")
 
 
 def program(name):

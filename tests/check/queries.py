@@ -109,5 +109,5 @@ def declared_in(telemetry):
     families = set(re.findall(r'\{\s*"([a-z_]+)",\s*"', telemetry))
     for path in tree.files(".c"):
         if path.startswith(("src/", "adaptors/")):
-            families |= set(re.findall(r'(?:\.name = |SPY__(?:COUNTER|GAUGE), )"((?:spyglass|process|http|resource)_[a-z_]+)"', tree.read(path)))
+            families |= set(re.findall(r'(?:\.name = |SPY__(?:COUNTER|GAUGE), |\b(?:counter|gauge)\(&metrics[^,]*,\s*)"((?:spyglass|process|http|resource)_[a-z_]+)"', tree.read(path)))
     return families | {f"{name}_{part}" for name in families if not name.endswith("_total") for part in ("bucket", "sum", "count")}

@@ -206,7 +206,7 @@ class Metrics(unittest.TestCase):
         import shared
         rules = {use.who: use.expr for use in queries.rule_uses(yaml.safe_load)[0]}
         for alert, threshold in (("HighErrorRate", shared.ERROR_RATIO_ALERT), ("SlowGeneration", shared.SLOW_ALERT_S),
-                                 ("ExternalServiceErrors", shared.EXTERNAL_ERRORS_ALERT)):
+                                 ("ExternalServiceErrors", shared.EXTERNAL_ERRORS_ALERT), ("JournalFilling", shared.JOURNAL_ALERT)):
             self.assertRegex(rules[f"alert {alert}"], rf"> {re.escape(str(threshold))}\b")
 
 

@@ -1,8 +1,8 @@
 """Error Tracking: what fails, where, since when, and who was told."""
 
 from panels import GREEN, HERE, ORANGE, RED, TEMPLATE, YELLOW, dashboard, query, stat, steps, table, timeseries
-from shared import (ERROR_RATIO, ERROR_RATIO_ALERT, ERRORS, EXTERNAL_ERRORS_ALERT, REJECTED_RATIO, alerts_firing_stat, alerts_table,
-                    error_ratio_stat, links_from, rate, ratio)
+from shared import (ERROR_RATIO, ERROR_RATIO_ALERT, ERRORS, EXTERNAL_ERRORS_ALERT, JOURNAL_ALERT, REJECTED_RATIO, alerts_firing_stat,
+                    alerts_table, error_ratio_stat, links_from, quantile, rate, ratio)
 
 SERVER_ERRORS = rate("http_requests_total", more='status=~"5.."')
 SERVER_ERROR_RATIO = f"({SERVER_ERRORS} or vector(0)) / {rate('http_requests_total')}"
@@ -79,6 +79,35 @@ SELF = [
                query(f'max by (instance) (scrape_duration_seconds{{job="dspy-meme-gen", {HERE}}})', "{{instance}}"), unit="s", w=6),
 ]
 
+DELIVERY = [
+    [
+        timeseries("Delivery by backend", "Records a second that were bound for a backend, and that it took. Retried: of tries that failed, "
+                   "once for each.",
+                   query(rate("spyglass_delivery_queued_total", "backend"), "{{backend}} queued"),
+                   query(rate("spyglass_delivery_sent_total", "backend"), "{{backend}} sent"),
+                   query(rate("spyglass_delivery_retried_total", "backend"), "{{backend}} retried"), unit="ops", w=8),
+        timeseries("Waiting for delivery", "Records in the journal that a backend has not taken: its lag. An outage is a line that rises; "
+                   "DeliveryFailing fires after 5 minutes of it.",
+                   query(f"sum by (backend) (spyglass_delivery_waiting_records{{{HERE}}})", "{{backend}}"), w=8),
+        timeseries("Journal", f"Bytes that it keeps, and past what its oldest records are dropped. JournalFilling fires above "
+                   f"{JOURNAL_ALERT:.0%} of it.",
+                   query(f"max by (instance) (spyglass_journal_bytes{{{HERE}}})", "{{instance}}"),
+                   query(f"min(spyglass_journal_max_bytes{{{HERE}}})", "most"), unit="bytes", colors={"most": RED}, dashed=("most",), w=8),
+    ],
+    [
+        timeseries("Lost in delivery", "Records a second that were never delivered, by reason. bad_row: the backend refused them, and they "
+                   "are dead letters; the others are gone.",
+                   query(rate("spyglass_delivery_dropped_total", "backend, reason"), "{{backend}} {{reason}}"), unit="ops", w=8),
+        timeseries("Time to deliver, p50 and p95", "From the first try of a batch until a backend took it.",
+                   query(quantile(0.95, "spyglass_delivery_batch_seconds", "backend"), "{{backend}} p95"),
+                   query(quantile(0.5, "spyglass_delivery_batch_seconds", "backend"), "{{backend}} p50"), unit="s", w=8),
+        stat("Backends failing", "Backends whose last tries failed: what is bound for them waits in the journal.",
+             f"sum(spyglass_delivery_failing{{{HERE}}})", thresholds=steps(GREEN, (1, RED)), decimals=0, w=4, h=8),
+        stat("Dead letters", "Records of the last hour that a backend refused, kept in a file for people to look at.",
+             f"sum(increase(spyglass_delivery_dead_letters_total{{{HERE}}}[1h]))", thresholds=steps(GREEN, (0.5, RED)), decimals=0, w=4, h=8),
+    ],
+]
+
 DASHBOARD = dashboard(
     ERRORS, "Error Tracking", "What fails, where, since when, and who was told.", links_from(ERRORS),
-    [GLANCE, "Failures", *FAILURES, "Attempts", *OUTCOMES, "HTTP", HTTP, "Alerting", [alerts_table()], "Instrumentation itself", SELF])
+    [GLANCE, "Failures", *FAILURES, "Attempts", *OUTCOMES, "HTTP", HTTP, "Alerting", [alerts_table()], "Instrumentation itself", SELF, "Delivery", *DELIVERY])

@@ -43,10 +43,11 @@ CACHE_HIT_RATIO = ratio(rate("cache_operations_total", more='operation="hit"'), 
 POOL_IN_USE = (f"sum(db_pool_size{{{HERE}}} - db_pool_available_connections{{{HERE}}})"
                f" / sum(db_pool_size{{{HERE}}})")
 
-# Where the alerts stand: HighErrorRate, SlowGeneration, ExternalServiceErrors. tests/check holds the rules against them.
+# Where the alerts stand: HighErrorRate, SlowGeneration, ExternalServiceErrors, JournalFilling. tests/check holds the rules against them.
 ERROR_RATIO_ALERT = 0.1
 SLOW_ALERT_S = 5
 EXTERNAL_ERRORS_ALERT = 0.05
+JOURNAL_ALERT = 0.5
 
 ERROR_STEPS = steps(GREEN, (ERROR_RATIO_ALERT / 2, YELLOW), (ERROR_RATIO_ALERT, RED))
 LATENCY_STEPS = steps(GREEN, (SLOW_ALERT_S / 2, YELLOW), (SLOW_ALERT_S, RED))

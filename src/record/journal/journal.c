@@ -274,6 +274,7 @@ void spy__journal_look(struct spy__journal *journal, struct spy__journal_state *
     *ret = (struct spy__journal_state){
         .bytes = journal->bytes,
         .segments = journal->segments,
+        .bytes_max = journal->bytes_max,
         .oldest_ns = journal->oldest ? journal->oldest->id : 0,
         .in_memory = journal->dir_fd < 0,
         .failing = journal->failing,

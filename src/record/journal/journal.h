@@ -88,6 +88,7 @@ void spy__journal_flush(struct spy__journal *journal);
 
 struct spy__journal_state {
     uint64_t bytes, segments; // kept
+    uint64_t bytes_max;       // past it the oldest goes
     uint64_t oldest_ns;       // when the oldest segment was begun, 0 for none
     bool in_memory, failing;
 };
