@@ -29,7 +29,7 @@ struct spy__clickhouse {
     struct spy__migrate migrate;
     const char *service, *environment;
     bool paths; // the last insert had its properties as paths
-    bool doubt; // and was refused: the next one has them as text
+    bool doubt; // one was refused: they are text until one is taken
     struct spy__buf properties;
     struct spy__wire_view view; // of the record that is being encoded
 };
@@ -222,15 +222,12 @@ int spy__clickhouse_bury(void *self, const struct spy__delivery *delivery,
     return ret->failed ? -ENOMEM : rows;
 }
 
-// What the server does not like as paths it gets as text, before any row is blamed: the column may
-// have changed since its type was asked for, which is then asked for again.
-static void look_at_paths(struct spy__clickhouse *ch, const struct spy__clickhouse_outcome *outcome)
+// Whether the paths may be what the server does not like: the column may have changed since its type
+// was asked for. A proxy's answer has no code, and what passes has nothing to do with them.
+static bool blames_paths(const struct spy__clickhouse *ch,
+                         const struct spy__clickhouse_outcome *outcome)
 {
-    if (outcome->class == SPY__CLICKHOUSE_FINE && ch->doubt) {
-        ch->doubt = false;
-        spy__migrate_reset(&ch->migrate);
-    }
-    ch->doubt |= ch->paths && outcome->code != 0;
+    return ch->paths && outcome->code != 0 && !spy__clickhouse_passes(outcome->code);
 }
 
 struct spy__verdict spy__clickhouse_judge(void *self, const struct spy__answer *answer)
@@ -242,10 +239,13 @@ struct spy__verdict spy__clickhouse_judge(void *self, const struct spy__answer *
         outcome.code == SPY__CLICKHOUSE_UNKNOWN_SETTING) {
         spy__migrate_reset(&ch->migrate); // another server than the one that was asked
     }
-    look_at_paths(ch, &outcome);
     struct spy__verdict verdict = spy__clickhouse_verdict(&outcome, answer);
-    if (ch->paths && verdict.kind == SPY__SPLIT) {
-        verdict.kind = SPY__RETRY;
+    if (blames_paths(ch, &outcome)) {
+        ch->doubt = true;
+        verdict.kind = SPY__RETRY; // as text, before a row is blamed
+    } else if (ch->doubt && verdict.kind == SPY__SENT) {
+        ch->doubt = false;
+        spy__migrate_reset(&ch->migrate); // which asks for the type again
     }
     return verdict;
 }

@@ -133,6 +133,11 @@ static bool has_code(const unsigned short *codes, size_t n, unsigned code)
     return false;
 }
 
+bool spy__clickhouse_passes(unsigned code)
+{
+    return HAS(trouble_codes, code);
+}
+
 // A code that the lists do not have is judged by its status, which ClickHouse chooses by the kind of
 // error: 400 is the request's fault, and so perhaps a row's.
 static enum spy__clickhouse_class class_of(unsigned code, long status)

@@ -45,6 +45,9 @@ struct spy__clickhouse_outcome {
 struct spy__clickhouse_outcome spy__clickhouse_outcome(const struct spy__answer *answer,
                                                        bool reads);
 
+// Whether the code is of a trouble that is known to pass, whatever was sent.
+bool spy__clickhouse_passes(unsigned code);
+
 // Whether the answer has a header that ClickHouse alone sends.
 bool spy__clickhouse_said(const struct spy__answer *answer);
 

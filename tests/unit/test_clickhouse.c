@@ -145,7 +145,13 @@ static void properties_go_as_paths(void **state)
     struct spy__clickhouse *ch =
         ready_with("http://localhost", "26.7.2.1\n", SPY__CLICKHOUSE_PROPERTIES_TYPE "\n");
     assert_insert(ch, true);
-    struct spy__answer answer = answer_of(400, "Code: 117. DB::Exception: no");
+    struct spy__answer answer = answer_of(413, "too large for the proxy");
+    assert_int_equal(spy__clickhouse_judge(ch, &answer).kind, SPY__SPLIT);
+    assert_insert(ch, true);
+    answer = answer_of(500, "Code: 252. DB::Exception: Too many parts");
+    assert_int_equal(spy__clickhouse_judge(ch, &answer).kind, SPY__RETRY);
+    assert_insert(ch, true);
+    answer = answer_of(400, "Code: 117. DB::Exception: no");
     assert_int_equal(spy__clickhouse_judge(ch, &answer).kind, SPY__RETRY);
     assert_insert(ch, false);
     assert_int_equal(spy__clickhouse_judge(ch, &answer).kind, SPY__SPLIT);
