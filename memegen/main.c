@@ -107,6 +107,13 @@ static int load_scenes(struct service *service, const struct config *config, cha
     return scenes_load(&service->scenes, dir, error, ERROR_BYTES);
 }
 
+// A topic that is refused is no error of ours: it is counted, and stands in the log.
+static int is_error(struct spy_error_report *report, void *arg)
+{
+    (void)arg;
+    return strcmp(report->type, "rejected") != 0;
+}
+
 // Metrics first: every family and every known series stands in the first scrape.
 static int start_spyglass(const struct service *service, const struct config *config, char *error)
 {
@@ -139,6 +146,7 @@ static int start_spyglass(const struct service *service, const struct config *co
         .clickhouse_cert = config->clickhouse_cert,
         .clickhouse_key = config->clickhouse_key,
         .sentry_dsn = config->sentry_dsn,
+        .before_send = is_error,
     };
     int code = telemetry_register(scenes_types(service->scenes));
 
@@ -345,7 +353,8 @@ static int run(struct service *service, const sigset_t *signals)
     if (api_stop(service->api, STOP_MS) != 0) {
         // A worker is stuck in its pipeline: its meme is pending in the store, and an error from
         // the next start on.
-        spy_log_error("memegen_stuck", spy_uint("timeout_ms", STOP_MS));
+        spy_error("memegen_stuck", "requests did not end in time",
+                  spy_uint("timeout_ms", STOP_MS));
         spy_stop(STOP_LOG_MS);
         _exit(EXIT_FAILURE);
     }

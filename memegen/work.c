@@ -111,8 +111,7 @@ static void commit(struct work *work, struct job *job)
     }
     if (error) {
         events_forget(note);
-        spy_log_error("meme_not_stored", spy_str("meme_id", meme->id),
-                      spy_str("error_message", strerror(-error)));
+        spy_error("meme_not_stored", strerror(-error), spy_str("meme_id", meme->id));
         fail_meme(meme, "The meme could not be stored.");
     }
 }

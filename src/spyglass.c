@@ -213,6 +213,8 @@ static int start_errors(const struct spy__settings *s)
     const struct spy__error_report_options options = {
         .before_send = s->before_send,
         .before_send_arg = s->before_send_arg,
+        .release = s->release,
+        .environment = s->environment,
         .send = s->sentry_dsn ? spy__outbound_error : NULL,
     };
     if (!wants_recent(s)) {

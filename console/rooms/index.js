@@ -6,8 +6,9 @@
 
 import { dashboards } from "./dashboards.js";
 import { alerts } from "./alerts.js";
+import { errors } from "./errors.js";
 import { events } from "./events.js";
 import { logs } from "./logs.js";
 import { requests } from "./requests.js";
 
-export const rooms = [dashboards, requests, logs, events, alerts];
+export const rooms = [dashboards, requests, logs, errors, events, alerts];

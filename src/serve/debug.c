@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "serve/errors.h"
 #include "serve/recent.h"
 
 #define LOGS "/debug/logs"
 #define REQUESTS "/debug/requests"
 #define REQUEST REQUESTS "/"
+#define ERRORS "/debug/errors"
 #define ID_MAX 128
 
 // One line may stand behind the bound.
@@ -16,7 +18,7 @@
 
 bool spy__debug_has(const char *path)
 {
-    return strcmp(path, LOGS) == 0 || strcmp(path, REQUESTS) == 0 ||
+    return strcmp(path, LOGS) == 0 || strcmp(path, REQUESTS) == 0 || strcmp(path, ERRORS) == 0 ||
            strncmp(path, REQUEST, strlen(REQUEST)) == 0;
 }
 
@@ -85,6 +87,9 @@ static int write_body(struct spy__buf *body, const char *path,
     }
     if (strcmp(path, REQUESTS) == 0) {
         return spy__recent_requests(body);
+    }
+    if (strcmp(path, ERRORS) == 0) {
+        return spy__errors_list(body);
     }
     const char *id = path + strlen(REQUEST);
     return is_id(id) ? spy__recent_request(body, id) : -ENOENT;

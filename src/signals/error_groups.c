@@ -242,7 +242,6 @@ bool spy__error_groups_take(struct spy__error_groups *groups, uint64_t key,
     }
     group->in_minute++;
     groups->in_minute++;
-    group->passed++;
     return true;
 }
 

@@ -29,7 +29,7 @@
 
 struct spy__error_group {
     uint64_t key; // not 0
-    uint64_t count, passed;
+    uint64_t count;
     uint64_t first_ns, last_ns;
     char type[SPY__ERROR_TYPE_TEXT + 1], place[SPY__ERROR_PLACE_TEXT + 1];
     // Of the last one.

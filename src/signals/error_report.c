@@ -21,7 +21,8 @@ static struct spy_counter errors[OUTCOMES]; // const after spy__error_register()
 
 static struct {
     struct spy__error_report_options options; // const between open and close
-    bool child;                               // written after fork() alone
+    char release[129], environment[129];
+    bool child; // written after fork() alone
     pthread_mutex_t mu;
     struct spy__error_groups *groups; // what it points to is guarded by mu
 } report = { .mu = PTHREAD_MUTEX_INITIALIZER };
@@ -57,6 +58,10 @@ int spy__error_report_open(const struct spy__error_report_options *options)
     pthread_once(&once, watch_forks);
     report.child = false;
     report.options = *options;
+    (void)snprintf(report.release, sizeof(report.release), "%s",
+                   options->release ? options->release : "");
+    (void)snprintf(report.environment, sizeof(report.environment), "%s",
+                   options->environment ? options->environment : "");
     report.groups = spy__error_groups_new();
     return report.groups ? 0 : -ENOMEM;
 }
@@ -79,6 +84,16 @@ const struct spy__error_groups *spy__error_lock(void)
 void spy__error_unlock(void)
 {
     pthread_mutex_unlock(&report.mu);
+}
+
+const char *spy__error_release(void)
+{
+    return report.release;
+}
+
+const char *spy__error_environment(void)
+{
+    return report.environment;
 }
 
 // ---- the host's word

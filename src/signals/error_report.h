@@ -24,6 +24,7 @@ struct spy__error_report_options {
     void *before_send_arg;
     // Sends it; NULL: errors are but grouped. Called with no lock of ours held.
     void (*send)(const struct spy__error_passed *error);
+    const char *release, *environment; // of all errors, copied; may be NULL
     // One was not sent, for this reason in the words of a Sentry client report; may be NULL.
     void (*unsent)(const char *reason);
 };
@@ -43,5 +44,8 @@ void spy__error_take(const struct spy__record *record, const void *crash);
 // is nothing to unlock.
 const struct spy__error_groups *spy__error_lock(void);
 void spy__error_unlock(void);
+// As the options said, "" for none; between open and close.
+const char *spy__error_release(void);
+const char *spy__error_environment(void);
 
 #endif

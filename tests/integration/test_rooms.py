@@ -113,8 +113,25 @@ class Rooms(unittest.TestCase):
         listed = json.loads(self.service.admin("/debug/requests").body)
         self.assertIsInstance(listed["requests"], list)
 
+    def errors(self, correlation_id):
+        answer = self.service.admin("/debug/errors")
+        self.assertEqual(answer.status, 200, answer.body)
+        return [group for group in json.loads(answer.body)["groups"] if group["correlation_id"] == correlation_id]
+
+    def test_errors_are_grouped(self):
+        for i in range(3):
+            self.make(f"error.{i}", "/fail")
+        group, = self.service.until(lambda: (found := self.errors("error.2")) and found[0]["count"] >= 3 and found)
+        self.assertEqual(group["place"], "GET /fail")
+        self.assertTrue(group["type"] and group["message"])
+        self.assertLessEqual(group["first_seen"], group["last_seen"])
+        own = [frame["function"] for frame in group["stack"] if frame["in_app"] and "function" in frame]
+        self.assertTrue(own, group["stack"])
+        self.assertFalse([name for name in own if name.startswith("spy_")])
+        self.assertEqual(self.errors("seen.1"), [])
+
     def test_who_may(self):
-        for path in ("/debug/logs", "/debug/requests", "/debug/requests/a"):
+        for path in ("/debug/errors", "/debug/logs", "/debug/requests", "/debug/requests/a"):
             with self.subTest(path=path):
                 for site in ("cross-site", "same-site"):
                     self.assertEqual(self.service.admin(path, headers=(f"Sec-Fetch-Site: {site}",)).status, 403)

@@ -98,7 +98,7 @@ const checks = {
             clipped: [...document.querySelectorAll(".panel")].filter((p) => p.getBoundingClientRect().right > innerWidth + 1).length,
         }));
         const rooms = [];
-        for (const [hash, ready] of [["#/logs", ".line"], ["#/requests", "tbody tr"]]) {
+        for (const [hash, ready] of [["#/logs", ".line"], ["#/requests", "tbody tr"], ["#/errors", ".group"]]) {
             await page.goto(`${PAGE}/${hash}`);
             await page.waitForSelector(ready, { timeout: WAIT_MS });
             rooms.push(await page.evaluate(() => document.documentElement.scrollWidth));
@@ -174,6 +174,25 @@ const checks = {
         };
     },
 
+    /** Errors in groups; one of them opened, and its request by a click on its id. */
+    async errors() {
+        const page = await open("#/errors", { ready: ".group" });
+        const groups = await page.locator(".group").evaluateAll((all) => all.map((g) => ({
+            type: g.dataset.type, count: parseInt(g.querySelector(".count").textContent, 10), text: g.querySelector("summary").textContent,
+        })));
+        const group = page.locator(".group", { has: page.locator(".stack .own") }).first();
+        const key = await group.getAttribute("data-key");
+        await group.locator("summary").click();
+        const facts = await group.locator("dl").innerText(), own = await group.locator(".stack .own b").allTextContents();
+        await page.waitForResponse((response) => response.url().endsWith("/debug/errors")); // what is open stays so
+        await page.waitForTimeout(200);
+        const open_ = await page.locator(`.group[data-key="${key}"]`).evaluate((g) => g.open);
+        const id = await page.locator(`.group[data-key="${key}"] a.id`).textContent();
+        await page.locator(`.group[data-key="${key}"] a.id`).click();
+        await page.waitForSelector(".timeline .span", { timeout: WAIT_MS });
+        return { groups, facts, own, open: open_, id, url: page.url() };
+    },
+
     /** By hand, for the documents. */
     async screenshots() {
         for (const [name, hash, options] of [
@@ -198,6 +217,9 @@ const checks = {
         await page.locator('tr[data-outcome="error"] a').first().click();
         await page.waitForSelector(".timeline .span");
         await page.screenshot({ path: path.join(SCREENSHOTS, "page-request-1440.png") });
+        await page.goto(`${PAGE}/#/errors`);
+        await page.locator(".group summary").first().click();
+        await page.screenshot({ path: path.join(SCREENSHOTS, "page-errors-room-1440.png") });
         return {};
     },
 };

@@ -194,7 +194,7 @@ class Console(unittest.TestCase):
     def test_a_narrow_screen(self):
         seen = self.browse("narrow")
         self.assertEqual((seen["width"], seen["clipped"], seen["theme"]), (390, 0, "light"))
-        self.assertEqual(seen["rooms"], [390, 390])
+        self.assertEqual(seen["rooms"], [390, 390, 390])
 
     def test_without_prometheus_the_panels_say_so(self):
         self.assertEqual(self.browse("trouble")["message"], "Prometheus does not answer.")
@@ -223,6 +223,15 @@ class Console(unittest.TestCase):
         self.assertTrue(all(width >= 1.9 for _, _, width, _ in seen["spans"]))
         self.assertGreater(seen["lines"], 0)
         self.assertEqual(set(seen["ids"]), {seen["id"]})
+
+    def test_the_room_of_errors(self):
+        seen = self.browse("errors")
+        self.assertTrue(all(group["count"] > 0 for group in seen["groups"]))
+        self.assertNotIn("rejected", [group["type"] for group in seen["groups"]])  # memegen's before_send
+        self.assertTrue(seen["own"])
+        self.assertIn("First seen", seen["facts"])
+        self.assertTrue(seen["open"])
+        self.assertTrue(seen["url"].endswith("#/requests/" + seen["id"]))
 
     def test_the_room_of_alerts(self):
         rules = dict(self.browse("alerts")["rules"])
