@@ -353,8 +353,7 @@ static int run(struct service *service, const sigset_t *signals)
     if (api_stop(service->api, STOP_MS) != 0) {
         // A worker is stuck in its pipeline: its meme is pending in the store, and an error from
         // the next start on.
-        spy_error("memegen_stuck", "requests did not end in time",
-                  spy_uint("timeout_ms", STOP_MS));
+        spy_error("memegen_stuck", "requests did not end in time", spy_uint("timeout_ms", STOP_MS));
         spy_stop(STOP_LOG_MS);
         _exit(EXIT_FAILURE);
     }

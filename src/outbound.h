@@ -80,6 +80,10 @@ const struct spy__sentry_host *spy__outbound_host(void);
 // Makes an event of an error, and gives it as a document. Of a crash, error->crash is a struct
 // spy__sentry_event with what is not in its record. Threads: as spy__outbound_sentry_give().
 void spy__outbound_error(const struct spy__error_passed *error);
+// One was not to be sent: the host did not want it, or there were too many.
+void spy__outbound_error_unsent(bool refused);
+// Some never came out of the rings. Threads: any.
+void spy__outbound_errors_lost(uint64_t n);
 
 // ---- outbound_metrics.c
 

@@ -142,8 +142,20 @@ void spy__outbound_error(const struct spy__error_passed *error)
     }
     if (json.failed) {
         spy__dropped(SPY__SIGNAL_ERROR, SPY__DROP_MEMORY, 1);
+        spy__outbound_sentry_lost(SPY__SENTRY_INTERNAL_ERROR, SPY__SENTRY_ERROR, 1);
     } else {
         give(error->record, &json);
     }
     spy__buf_done(&json);
+}
+
+void spy__outbound_error_unsent(bool refused)
+{
+    spy__outbound_sentry_lost(refused ? SPY__SENTRY_BEFORE_SEND : SPY__SENTRY_EVENT_PROCESSOR,
+                              SPY__SENTRY_ERROR, 1);
+}
+
+void spy__outbound_errors_lost(uint64_t n)
+{
+    spy__outbound_sentry_lost(SPY__SENTRY_QUEUE_OVERFLOW, SPY__SENTRY_ERROR, n);
 }

@@ -57,3 +57,13 @@ void spy__outbound_error(const struct spy__error_passed *error)
 {
     (void)error;
 }
+
+void spy__outbound_error_unsent(bool refused)
+{
+    (void)refused;
+}
+
+void spy__outbound_errors_lost(uint64_t n)
+{
+    (void)n;
+}

@@ -34,12 +34,12 @@
 #include "serve/admin.h"
 #endif
 #include "crashes.h"
+#include "errors.h"
 #include "outbound.h"
 #include "profiling.h"
 #include "settings.h"
 #include "signals/tail.h"
 #include "signals/error.h"
-#include "signals/error_report.h"
 #include "signals/event.h"
 #include "signals/log.h"
 #include "signals/log_level.h"
@@ -181,17 +181,6 @@ static int start_keep(const struct spy__settings *s)
                : spy__outbound_open(s, state_dir, spy__keep_journal());
 }
 
-// The stacks of a process that died lie elsewhere: their addresses stay what they are.
-static void take_error(const struct spy__record *record)
-{
-    static struct spy__stacks_room room; // the pump's alone
-    struct spy__record named = *record;
-    if (!record->recovered) {
-        spy__stacks_of_record(&named, &room);
-    }
-    spy__error_take(&named, NULL);
-}
-
 // The pump's way to what is kept: an event is put right first.
 static void keep_record(const struct spy__record *record)
 {
@@ -203,26 +192,17 @@ static void keep_record(const struct spy__record *record)
         return;
     }
     if (record->kind == SPY__KIND_ERROR) {
-        take_error(record);
+        spy__errors_take(record);
     }
     spy__keep_give(record);
 }
 
-static int start_errors(const struct spy__settings *s)
+static void lose(enum spy__loss why, enum spy__record_kind kind, uint64_t n)
 {
-    const struct spy__error_report_options options = {
-        .before_send = s->before_send,
-        .before_send_arg = s->before_send_arg,
-        .release = s->release,
-        .environment = s->environment,
-        .send = s->sentry_dsn ? spy__outbound_error : NULL,
-    };
-    if (!wants_recent(s)) {
-        return 0;
+    spy__log_lost(why, kind, n);
+    if (kind == SPY__KIND_ERROR) {
+        spy__outbound_errors_lost(n);
     }
-    int err = spy__error_report_open(&options);
-    return err ? spy__settings_refuse(err, "there is no memory for errors")
-               : spy__outbound_errors_open(s);
 }
 
 static int start_pump(const struct spy__settings *s)
@@ -240,7 +220,7 @@ static int start_pump(const struct spy__settings *s)
         .keep = keep_record,
         .kept = spy__keep_flush,
         .written = spy__log_written,
-        .lost = spy__log_lost,
+        .lost = lose,
         .redact = s->redact,
         .repeats_max = s->log_repeats_max,
         .repeated = spy__log_repeated,
@@ -333,8 +313,7 @@ static int stop_all(unsigned timeout_ms)
     spy__resource_stop();
     int err = spy__pump_stop(left_ms(deadline_ns));
     int unsent = spy__outbound_stop(left_ms(deadline_ns));
-    spy__error_report_close();
-    spy__outbound_errors_close();
+    spy__errors_stop();
     spy__keep_close();
     spy__event_set_pseudonyms(NULL);
     spy__pseudonyms_free(all.pseudonyms);
@@ -380,7 +359,7 @@ static int start_all(const struct spy_options *opts)
     err = err ? err : open_state_dir(&s);
     err = err ? err : spy__crashes_start(&s, all.state_dir.lock_fd >= 0 ? s.state_dir : NULL);
     err = err ? err : start_keep(&s);
-    err = err ? err : start_errors(&s);
+    err = err || !wants_recent(&s) ? err : spy__errors_start(&s);
     err = err ? err : start_pump(&s);
     err = err ? err : spy__outbound_start();
     err = err ? err : start_sampler(&s);

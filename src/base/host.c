@@ -6,9 +6,6 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-#ifdef __GLIBC__
-#include <gnu/libc-version.h>
-#endif
 
 #include "base/utf8.h"
 
@@ -85,8 +82,13 @@ void spy__host_read(struct spy__host *ret)
         (void)snprintf(ret->arch, sizeof(ret->arch), "%.63s", names.machine);
     }
     read_os_release(ret);
-#ifdef __GLIBC__
-    (void)snprintf(ret->libc, sizeof(ret->libc), "%s", gnu_get_libc_version());
+#ifdef _CS_GNU_LIBC_VERSION // "glibc 2.36"
+    char libc[sizeof(ret->libc)] = "";
+    size_t n = confstr(_CS_GNU_LIBC_VERSION, libc, sizeof(libc));
+    const char *version = strchr(libc, ' ');
+    if (n > 0 && n <= sizeof(libc) && version) {
+        memcpy(ret->libc, version + 1, strlen(version));
+    }
 #endif
     long cpus = sysconf(_SC_NPROCESSORS_ONLN), pages = sysconf(_SC_PHYS_PAGES);
     long page = sysconf(_SC_PAGESIZE);

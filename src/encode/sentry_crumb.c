@@ -1,7 +1,5 @@
 #include "encode/sentry_crumb.h"
 
-#include <stdio.h>
-
 #include "base/utf8.h"
 #include "encode/sentry_common.h"
 

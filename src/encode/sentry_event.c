@@ -5,8 +5,7 @@
 
 #include "encode/sentry_event.h"
 
-#include <stdio.h>
-
+#include "base/number.h"
 #include "base/utf8.h"
 #include "encode/sentry_common.h"
 #include "encode/sentry_crumb.h"
@@ -203,6 +202,28 @@ static void put_crumbs(struct spy__json *j, const struct spy__sentry_event *even
 
 // ---- the request, the user
 
+// Sentry's ids and tags are strings.
+static void put_as_text(struct spy__json *j, const struct spy_field *field)
+{
+    char text[SPY__NUMBER_MAX];
+    switch (field->type) {
+    case SPY_FIELD_INT:
+        spy__json_strn(j, text, spy__i64_print(text, field->value.i));
+        break;
+    case SPY_FIELD_UINT:
+        spy__json_strn(j, text, spy__u64_print(text, field->value.u));
+        break;
+    case SPY_FIELD_DOUBLE:
+        spy__json_strn(j, text, spy__double_print(text, field->value.d));
+        break;
+    case SPY_FIELD_BOOL:
+        spy__json_str(j, field->value.b ? "true" : "false");
+        break;
+    default:
+        spy__sentry_put_value(j, field, EXTRA_MAX_BYTES);
+    }
+}
+
 static void put_request(struct spy__json *j, const struct spy__record *record)
 {
     const struct spy_field *method = find_text(record, "method"), *path = find_text(record, "path");
@@ -218,19 +239,11 @@ static void put_request(struct spy__json *j, const struct spy__record *record)
 static void put_user(struct spy__json *j, const struct spy__record *record)
 {
     const struct spy_field *user = find_field(record, "user_id");
-    if (user && user->type != SPY_FIELD_ADDRS) {
+    if (user && user->type <= SPY_FIELD_STR) {
         spy__json_key(j, "user");
         spy__json_object(j);
         spy__json_key(j, "id");
-        if (user->type == SPY_FIELD_UINT || user->type == SPY_FIELD_INT) {
-            char text[24];
-            int n = user->type == SPY_FIELD_INT
-                        ? snprintf(text, sizeof(text), "%lld", (long long)user->value.i)
-                        : snprintf(text, sizeof(text), "%llu", (unsigned long long)user->value.u);
-            spy__json_strn(j, text, (size_t)n); // Sentry's are strings
-        } else {
-            spy__sentry_put_value(j, user, EXTRA_MAX_BYTES);
-        }
+        put_as_text(j, user);
         spy__json_object_end(j);
     }
 }
@@ -271,29 +284,6 @@ static bool is_tag(const struct spy_field *field)
     }
 }
 
-// Tags are strings.
-static void put_tag(struct spy__json *j, const struct spy_field *field)
-{
-    char text[24];
-    int n = 0;
-    spy__json_key(j, field->key);
-    switch (field->type) {
-    case SPY_FIELD_INT:
-        n = snprintf(text, sizeof(text), "%lld", (long long)field->value.i);
-        break;
-    case SPY_FIELD_UINT:
-        n = snprintf(text, sizeof(text), "%llu", (unsigned long long)field->value.u);
-        break;
-    case SPY_FIELD_BOOL:
-        n = snprintf(text, sizeof(text), "%s", field->value.b ? "true" : "false");
-        break;
-    default:
-        spy__json_strn(j, field->value.s, field->len);
-        return;
-    }
-    spy__json_strn(j, text, (size_t)n);
-}
-
 static void put_tags(struct spy__json *j, const struct spy__record *record)
 {
     spy__json_key(j, "tags");
@@ -302,7 +292,8 @@ static void put_tags(struct spy__json *j, const struct spy__record *record)
     for (size_t i = 0; i < record->field_count; i++) {
         const struct spy_field *field = &record->fields[i];
         if (!is_placed(field->key) && is_tag(field) && strcmp(field->key, "correlation_id") != 0) {
-            put_tag(j, field);
+            spy__json_key(j, field->key);
+            put_as_text(j, field);
         }
     }
     spy__json_object_end(j);

@@ -6,7 +6,7 @@
 #define ENCODE_SENTRY_STACK_H
 
 #include "base/json.h"
-#include "record/frame.h"
+#include "record/record.h"
 
 // A stack, its innermost frame first.
 struct spy__sentry_stack {

@@ -180,10 +180,10 @@ static void send(const struct spy__record *record, const char *fingerprint, uint
     }
 }
 
-static void unsent(const char *reason)
+static void tell_unsent(bool refused)
 {
     if (report.options.unsent) {
-        report.options.unsent(reason);
+        report.options.unsent(refused);
     }
 }
 
@@ -210,10 +210,10 @@ void spy__error_take(const struct spy__record *record, const void *crash)
         break;
     case LIMITED:
         spy__dropped(SPY__SIGNAL_ERROR, SPY__DROP_LIMITED, 1);
-        unsent("event_processor");
+        tell_unsent(false);
         break;
     case REFUSED:
-        unsent("before_send");
+        tell_unsent(true);
         break;
     default:
         break; // it was told

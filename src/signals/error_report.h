@@ -25,8 +25,8 @@ struct spy__error_report_options {
     // Sends it; NULL: errors are but grouped. Called with no lock of ours held.
     void (*send)(const struct spy__error_passed *error);
     const char *release, *environment; // of all errors, copied; may be NULL
-    // One was not sent, for this reason in the words of a Sentry client report; may be NULL.
-    void (*unsent)(const char *reason);
+    // One was not sent: the host did not want it, or there were too many. May be NULL.
+    void (*unsent)(bool refused);
 };
 
 // Registers `spyglass_errors_total{outcome}`. Returns as spy_counter_register().

@@ -1,0 +1,37 @@
+#include "errors.h"
+
+#include "outbound.h"
+#include "profile/stacks.h"
+#include "signals/error_report.h"
+
+int spy__errors_start(const struct spy__settings *s)
+{
+    const struct spy__error_report_options options = {
+        .before_send = s->before_send,
+        .before_send_arg = s->before_send_arg,
+        .release = s->release,
+        .environment = s->environment,
+        .send = s->sentry_dsn ? spy__outbound_error : NULL,
+        .unsent = spy__outbound_error_unsent,
+    };
+    int err = spy__error_report_open(&options);
+    return err ? spy__settings_refuse(err, "there is no memory for errors")
+               : spy__outbound_errors_open(s);
+}
+
+void spy__errors_stop(void)
+{
+    spy__error_report_close();
+    spy__outbound_errors_close();
+}
+
+// The stacks of a process that died lie elsewhere: their addresses stay what they are.
+void spy__errors_take(const struct spy__record *record)
+{
+    static struct spy__stacks_room room; // the pump's alone
+    struct spy__record named = *record;
+    if (!record->recovered) {
+        spy__stacks_of_record(&named, &room);
+    }
+    spy__error_take(&named, NULL);
+}
