@@ -257,9 +257,10 @@ static bool is_due(struct spy__lane *lane, uint64_t now_ns)
 static bool act(struct spy__lane *lane, uint64_t now_ns)
 {
     const struct spy__backend *backend = lane->backend;
-    bool due = backend->due_ns && backend->due_ns(backend->self, lane->ending) <= now_ns;
-    if (lane->sending || now_ns < lane->retry.not_before_ns ||
-        (lane->ending && spy__parcel_is_empty(&lane->parcel) && !due)) {
+    bool empty = spy__parcel_is_empty(&lane->parcel);
+    bool due = backend->due_ns && backend->due_ns(backend->self, lane->ending) <= now_ns &&
+               (empty || !lane->ending); // at the end it comes last
+    if (lane->sending || now_ns < lane->retry.not_before_ns || (lane->ending && empty && !due)) {
         return false;
     }
     bool asks = backend->prepare && (due || !backend->due_ns);
@@ -273,7 +274,7 @@ static bool act(struct spy__lane *lane, uint64_t now_ns)
         fail_for_memory(lane, now_ns);
         return true;
     }
-    if (spy__parcel_is_empty(&lane->parcel)) {
+    if (empty) {
         succeeded(lane, now_ns);
         return false;
     }

@@ -224,14 +224,34 @@ static void put_as_text(struct spy__json *j, const struct spy_field *field)
     }
 }
 
-static void put_request(struct spy__json *j, const struct spy__record *record)
+// Sentry wants a whole URL: what came in its place is the machine's name. A path longer than the room
+// is left out.
+static void put_url(struct spy__json *j, const struct spy__host *machine,
+                    const struct spy_field *path)
 {
-    const struct spy_field *method = find_text(record, "method"), *path = find_text(record, "path");
+    static const char scheme[] = "http://";
+    char url[2048];
+    size_t host = strlen(machine->name), n = sizeof(scheme) - 1;
+    if (host == 0 || path->len == 0 || path->value.s[0] != '/' ||
+        path->len > sizeof(url) - n - host) {
+        return;
+    }
+    memcpy(url, scheme, n);
+    memcpy(url + n, machine->name, host);
+    memcpy(url + n + host, path->value.s, path->len);
+    spy__json_key(j, "url");
+    spy__json_strn(j, url, n + host + path->len);
+}
+
+static void put_request(struct spy__json *j, const struct spy__sentry_event *event)
+{
+    const struct spy_field *method = find_text(event->record, "method"),
+                           *path = find_text(event->record, "path");
     if (method && path) {
         spy__json_key(j, "request");
         spy__json_object(j);
         put_field(j, "method", method);
-        put_field(j, "url", path);
+        put_url(j, event->host->machine, path);
         spy__json_object_end(j);
     }
 }
@@ -360,7 +380,7 @@ void spy__encode_sentry_event(struct spy__buf *out, const struct spy__sentry_eve
         put_threads(&j, event);
     }
     put_images(&j, event);
-    put_request(&j, record);
+    put_request(&j, event);
     put_user(&j, record);
     put_tags(&j, record);
     put_extra(&j, record);

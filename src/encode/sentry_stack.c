@@ -78,15 +78,19 @@ void spy__debug_id_print(char ret[SPY__DEBUG_ID_LEN + 1], const char *build_id)
     *at = '\0';
 }
 
+// "symbolic" is the type of a native image that all of Sentry's parsers know: the one of sentry-cli
+// knows no "elf", and wants `name` and `id`, which are the older words for `code_file` and `debug_id`.
 void spy__sentry_put_image(struct spy__json *j, const char *path, const char *build_id,
                            uintptr_t start, uint64_t size)
 {
     char debug_id[SPY__DEBUG_ID_LEN + 1];
     spy__debug_id_print(debug_id, build_id);
     spy__json_object(j);
-    put_text(j, "type", "elf");
+    put_text(j, "type", "symbolic");
+    put_text(j, "name", path);
     put_text(j, "code_file", path);
     put_text(j, "code_id", build_id);
+    put_text(j, "id", debug_id);
     put_text(j, "debug_id", debug_id);
     put_address(j, "image_addr", start);
     spy__json_key(j, "image_size");
