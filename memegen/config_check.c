@@ -165,6 +165,13 @@ const char *config_check_repeats(const char *value)
                : "is not off or a number between 1 and 1000000";
 }
 
+const char *config_check_profiling(const char *value)
+{
+    return strcmp(value, "continuous") == 0 || strcmp(value, "off") == 0
+               ? NULL
+               : "is not continuous or off";
+}
+
 const char *config_check_log_output(const char *value)
 {
     static const char *const outputs[] = {

@@ -58,6 +58,10 @@ const struct setting config_table[] = {
     { TEXT(crash_handler), .variable = "MEMEGEN_CRASH_HANDLER", .value = "on",
       .check = config_check_on_off,
       .help = "on or off: what memegen crashed of is written down, and told by its next start" },
+    { TEXT(profiling), .variable = "SPY_PROFILING", .value = "continuous",
+      .check = config_check_profiling,
+      .help = "continuous or off: sample all threads all the time, 101 times a second of their CPU "
+              "time" },
     { TEXT(resource_disk), .variable = "SPY_RESOURCE_DISK", .value = "/",
       .check = config_check_folder, .help = "mount point that resource_usage looks at" },
     { NUMBER(resource_period_s, 1, 3600), .variable = "SPY_RESOURCE_PERIOD_S", .value = "60",

@@ -138,6 +138,8 @@ static int start_spyglass(const struct service *service, const struct config *co
         .log_files_max = (unsigned)config->log_files_max,
         .full_wait_ms = (unsigned)config->full_wait_ms,
         .crash_handler = strcmp(config->crash_handler, "on") == 0,
+        .profiling =
+            strcmp(config->profiling, "off") == 0 ? SPY_PROFILING_OFF : SPY_PROFILING_CONTINUOUS,
         .resource_period_s = (unsigned)config->resource_period_s,
         .resource_disk = config->resource_disk,
         .prometheus_url = config->prometheus_url,

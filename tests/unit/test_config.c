@@ -87,6 +87,7 @@ static void test_defaults(void **state)
     assert_int_equal(c.cache_bytes, 64 << 20);
     assert_int_equal(c.cache_ttl_s, 300);
     assert_int_equal(c.resource_period_s, 60);
+    assert_string_equal(c.profiling, "continuous");
     assert_int_equal(c.full_wait_ms, 100);
     assert_false(c.print_config || c.check_config || c.help || c.version);
     config_done(&c);

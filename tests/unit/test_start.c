@@ -131,6 +131,9 @@ static void options_out_of_range(void **state)
     assert_refused((struct spy_options){ .ring_bytes = 32768 }, -EINVAL, "ring_bytes");
     assert_refused((struct spy_options){ .ring_bytes = 100000 }, -EINVAL, "power of two");
     assert_refused((struct spy_options){ .resource_period_s = 3601 }, -EINVAL, "resource_period_s");
+    assert_refused((struct spy_options){ .profiling = (enum spy_profiling)9 }, -EINVAL,
+                   "profiling");
+    assert_refused((struct spy_options){ .profiling_hz = 1001 }, -EINVAL, "profiling_hz");
     int reading = open("/dev/null", O_RDONLY | O_CLOEXEC);
     assert_refused((struct spy_options){ .log_fd = reading }, -EBADF, "writing");
     close(reading);
@@ -146,6 +149,7 @@ static void variables_out_of_range(void **state)
         { "SPY_LOG_FORMAT", "xml" },     { "SPY_LOG_LEVELS", "http=loud" },
         { "SPY_REDACT", "a,_" },         { "SPY_LOG_REPEATS_MAX", "0" },
         { "SPY_LOG_REPEATS_MAX", "on" }, { "SPY_LOG_REPEATS_MAX", "1000001" },
+        { "SPY_PROFILING", "on" },       { "SPY_PROFILING", "2" },
         { "SPY_FULL_WAIT_MS", "0" },     { "SPY_FULL_WAIT_MS", "-1" },
         { "SPY_FULL_WAIT_MS", "10s" },   { "SPY_FULL_WAIT_MS", "60001" },
         { "SPY_FULL_WAIT_MS", " 10" },   { "SPY_FULL_WAIT_MS", "99999999999999999999" },
