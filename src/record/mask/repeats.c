@@ -75,14 +75,15 @@ static uint64_t hash_text(const char *s, uint64_t seed)
     return s ? spy__hash(s, strlen(s), seed) : ~seed;
 }
 
-// A key of up to 16 bytes is two numbers and its length.
-static inline uint64_t hash_key(const char *key, uint64_t seed)
+// A key that was looked up is three numbers and its length, the second mostly 0.
+static inline uint64_t hash_key(const struct spy__record *record, size_t i, uint64_t seed)
 {
-    size_t n = strlen(key);
-    if (n < 8 || n > 16) {
-        return spy__hash(key, n, seed);
+    const struct spy__key *key = record->keys ? record->keys[i] : NULL;
+    if (!key) {
+        return hash_text(record->fields[i].key, seed);
     }
-    return spy__hash_fold(spy__hash_read8(key) ^ seed, spy__hash_read8(key + n - 8) ^ n);
+    seed = key->middle ? spy__hash_fold(key->middle ^ seed, seed) : seed;
+    return spy__hash_fold(key->first ^ seed, key->last ^ key->len);
 }
 
 static inline uint64_t hash_value(const struct spy_field *field, uint64_t seed)
@@ -109,7 +110,7 @@ static uint64_t hash_line(const struct spy__repeats *repeats, const struct spy__
     seed += 3 * step;
     for (size_t i = 0; i < record->field_count; i++, seed += step) {
         const struct spy_field *field = &record->fields[i];
-        hash += spy__hash_fold(hash_key(field->key, seed) + (uint64_t)field->type,
+        hash += spy__hash_fold(hash_key(record, i, seed) + (uint64_t)field->type,
                                hash_value(field, seed) ^ repeats->seed);
     }
     return hash;
