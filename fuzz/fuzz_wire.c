@@ -54,16 +54,22 @@ static void check_keys(const struct spy__wire_view *view, const unsigned char *b
 {
     static struct spy__keys keys; // what it knows from other inputs must not matter
     static struct spy__wire_view keyed;
+    check(keys.shapes || spy__keys_init(&keys, NULL) == 0);
+    check(spy__wire_read_keys(&keyed, bytes, size, &keys) == 0); // knows its shape from here on
     check(spy__wire_read_keys(&keyed, bytes, size, &keys) == 0);
+    check(keyed.shape == view->shape && keyed.shape_at == view->shape_at);
+    check(keyed.record.event == view->record.event && keyed.record.module == view->record.module);
     check(keyed.bytes == view->bytes && keyed.fields_dropped == view->fields_dropped);
     check(keyed.record.field_count == view->record.field_count && keyed.record.keys == keyed.keys);
     for (size_t i = 0; i < view->record.field_count; i++) {
         const char *text = view->record.fields[i].key;
         const struct spy__key *key = keyed.keys[i];
-        check(keyed.record.fields[i].key == text);
+        const struct spy_field *a = &keyed.record.fields[i], *b = &view->record.fields[i];
+        check(a->key == text && a->type == b->type && a->len == b->len);
+        check(a->type == SPY_FIELD_BOOL ? a->value.b == b->value.b : a->value.u == b->value.u);
         if (key) {
             struct spy__key_numbers numbers = spy__key_numbers(text, key->len);
-            check(text[key->len] == '\0' && key->first == numbers.first);
+            check(key->len > 0 && text[key->len] == '\0' && key->first == numbers.first);
             check(key->middle == numbers.middle && key->last == numbers.last);
             check(key->kind == spy__key_kind(NULL, text, key->len));
         }

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
+#include "record/mask/keys.h"
 #include "record/shape.h"
 #include "record/wire_put.h"
 
@@ -82,6 +83,37 @@ static void assert_sample(const struct spy__wire_view *view, size_t at)
     assert_true(f[4].type == SPY_FIELD_DOUBLE && f[4].value.d == 0.5);
 }
 
+// Who knows the shape reads the same: the first time, when it gets to know it, and the second.
+static void assert_known_is_same(const struct spy__wire_view *plain, const void *from, size_t n)
+{
+    static struct spy__keys keys;
+    static struct spy__wire_view view;
+    assert_true(keys.shapes || spy__keys_init(&keys, "iban") == 0);
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(spy__wire_read_keys(&view, from, n, &keys), 0);
+        assert_int_equal(view.bytes, plain->bytes);
+        assert_int_equal(view.fields_dropped, plain->fields_dropped);
+        assert_true(view.shape == plain->shape);
+        assert_int_equal(view.shape_at, plain->shape_at);
+        assert_ptr_equal(view.record.event, plain->record.event);
+        assert_ptr_equal(view.record.module, plain->record.module);
+        assert_int_equal(view.record.field_count, plain->record.field_count);
+        for (size_t i = 0; i < view.record.field_count; i++) {
+            const struct spy_field *a = &view.fields[i], *b = &plain->fields[i];
+            assert_ptr_equal(a->key, b->key);
+            assert_int_equal(a->type, b->type);
+            assert_int_equal(a->len, b->len);
+            assert_true(a->type == SPY_FIELD_BOOL ? a->value.b == b->value.b
+                                                  : a->value.u == b->value.u);
+            const struct spy__key *key = view.keys[i];
+            if (key) { // one with a NUL in it is as long as its bytes
+                assert_true(key->len >= strlen(a->key) && a->key[key->len] == '\0');
+                assert_int_equal(key->kind, spy__key_kind(&keys.words, a->key, key->len));
+            }
+        }
+    }
+}
+
 static void there_and_back(void **state)
 {
     (void)state;
@@ -95,6 +127,7 @@ static void there_and_back(void **state)
     assert_true(spy__wire_intact(bytes, n, 3));
     assert_false(spy__wire_intact(bytes, n, 4));
     assert_sample(&view, 0);
+    assert_known_is_same(&view, bytes, n);
     assert_true(view.shape != 0 && view.shape_at == 0);
     uint64_t hash = view.shape;
 
@@ -112,6 +145,7 @@ static void there_and_back(void **state)
     n = write_shaped(sizeof(bytes) - SPY__WIRE_SLACK, shape, NULL, NULL);
     assert_int_equal(spy__wire_read(&view, bytes, n), 0);
     assert_true(spy__wire_intact(bytes, n, 3));
+    assert_known_is_same(&view, bytes, n);
     assert_string_equal(view.record.event, "alone");
     assert_null(view.record.module);
     assert_int_equal(view.record.field_count, 0);
@@ -129,6 +163,7 @@ static void bound_fields(void **state)
     assert_true(spy__wire_intact(bytes, n, 3));
     assert_string_equal(view.fields[0].key, "user_id");
     assert_sample(&view, 1);
+    assert_known_is_same(&view, bytes, n);
     assert_true(view.shape != 0 && view.shape_at == 1);
 
     // The call's field replaces a bound one of its name: then its keys do not stand in a row.
@@ -140,6 +175,33 @@ static void bound_fields(void **state)
     assert_string_equal(view.fields[0].key, "short");
     assert_int_equal(view.fields[0].len, 3);
     assert_true(view.shape == 0);
+    assert_known_is_same(&view, bytes, n);
+}
+
+// Places by the hundred take each other's among those that are known.
+static void many_places(void **state)
+{
+    (void)state;
+    const struct spy__shape *shapes[150];
+    char event[150][8];
+    struct spy_field fields[3];
+    struct spy__wire_view view;
+    for (unsigned i = 0; i < 600; i++) {
+        unsigned place = i < 150 ? i : (unsigned)(spy__random_u64() % 150);
+        fields[0] = place % 2 ? spy_strn("path", "some", i % 5) : spy_strn("iban", "some", i % 5);
+        fields[1] = place % 3 ? spy_int("tokens", -(int)i) : spy_uint("password", i);
+        fields[2] = spy_double("d", 0.5);
+        if (i == place) {
+            (void)snprintf(event[i], sizeof(event[i]), "e%u", i);
+            shapes[i] = spy__shape_make(event[i], NULL, fields, 3);
+            assert_true(shapes[i] != &spy__shape_none);
+        }
+        size_t n = write_shaped(sizeof(bytes) - SPY__WIRE_SLACK, shapes[place], fields, NULL);
+        assert_int_equal(spy__wire_read(&view, bytes, n), 0);
+        assert_string_equal(view.record.event, event[place]);
+        assert_string_equal(view.fields[1].key, fields[1].key);
+        assert_known_is_same(&view, bytes, n);
+    }
 }
 
 // What may change, or is more than numbers and strings, has no shape.
@@ -229,6 +291,7 @@ static void any_bytes(void **state)
         if (spy__wire_read(&view, copy, n) == 0) {
             assert_true(view.record.field_count <= SPY_FIELDS_MAX);
             assert_true(strlen(view.record.event) < n);
+            assert_known_is_same(&view, copy, n);
         }
         (void)spy__wire_intact(copy, n, 3);
     }
@@ -274,13 +337,10 @@ static void no_room_left(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(there_and_back),
-        cmocka_unit_test(bound_fields),
-        cmocka_unit_test(without_a_shape),
-        cmocka_unit_test(fits),
-        cmocka_unit_test(every_byte_counts),
-        cmocka_unit_test(any_bytes),
-        cmocka_unit_test(limits),
+        cmocka_unit_test(there_and_back), cmocka_unit_test(bound_fields),
+        cmocka_unit_test(many_places),    cmocka_unit_test(without_a_shape),
+        cmocka_unit_test(fits),           cmocka_unit_test(every_byte_counts),
+        cmocka_unit_test(any_bytes),      cmocka_unit_test(limits),
         cmocka_unit_test(no_room_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,30 @@
 
 #include "record/mask/keys.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
+#include "record/known_shapes.h"
+
+int spy__keys_init(struct spy__keys *ret, const char *words)
+{
+    // Pages that were never written take no memory.
+    struct spy__known_shape *shapes = calloc(SPY__KNOWN_SHAPES_MAX, sizeof(*shapes));
+    if (!shapes) {
+        return -ENOMEM;
+    }
+    memset(ret, 0, sizeof(*ret));
+    (void)spy__mask_words_parse(&ret->words, words);
+    ret->shapes = shapes;
+    return 0;
+}
+
+void spy__keys_done(struct spy__keys *keys)
+{
+    free(keys->shapes);
+    keys->shapes = NULL;
+}
+
 struct spy__key *spy__keys_add(struct spy__keys *keys, struct spy__key *place, const char *text,
                                size_t n)
 {

@@ -19,10 +19,15 @@
 #define SPY__KEYS_MAX 256u
 
 struct spy__keys {
-    struct spy__mask_words words; // the user's
-    uint32_t record;              // counts records; not 0
+    struct spy__mask_words words;    // the user's
+    struct spy__known_shape *shapes; // record/known_shapes.h; NULL: none is kept
+    uint32_t record;                 // counts records; not 0
     _Alignas(64) struct spy__key known[SPY__KEYS_MAX];
 };
+
+// Words as spy__masker_new() takes them. Returns 0 or -ENOMEM.
+int spy__keys_init(struct spy__keys *ret, const char *words);
+void spy__keys_done(struct spy__keys *keys);
 
 // Begins a record: what was found for the one before is given up.
 static inline void spy__keys_begin(struct spy__keys *keys)
@@ -51,6 +56,12 @@ static inline struct spy__key_numbers spy__key_numbers(const char *key, size_t n
     ret.hash = (ret.last + (ret.first ^ ret.middle << 3) * UINT64_C(0xe7037ed1a0b428db)) *
                UINT64_C(0x9e3779b97f4a7c15);
     return ret;
+}
+
+// One of 64, by which keys that cannot be the same are told.
+static inline uint64_t spy__key_bit(const struct spy__key_numbers *numbers)
+{
+    return UINT64_C(1) << (numbers->hash >> 58);
 }
 
 // Puts the key in the place of another. Returns NULL where that is of the same record.

@@ -33,17 +33,20 @@ bool spy__is_secret(const struct spy_field *field)
 struct spy__masker *spy__masker_new(const char *words)
 {
     struct spy__masker *masker = aligned_alloc(_Alignof(struct spy__masker), sizeof(*masker));
-    if (masker) {
-        memset(&masker->keys, 0, sizeof(masker->keys));
-        (void)spy__mask_words_parse(&masker->keys.words, words);
+    if (masker && spy__keys_init(&masker->keys, words) == 0) {
         spy__buf_init_fixed(&masker->text, masker->storage, sizeof(masker->storage));
+        return masker;
     }
-    return masker;
+    free(masker);
+    return NULL;
 }
 
 void spy__masker_free(struct spy__masker *masker)
 {
-    free(masker);
+    if (masker) {
+        spy__keys_done(&masker->keys);
+        free(masker);
+    }
 }
 
 struct spy__keys *spy__masker_keys(struct spy__masker *masker)
