@@ -50,7 +50,7 @@ const checks = {
         }
         const plot = await named(page, "Popular templates").locator(".u-over").boundingBox();
         await page.mouse.move(plot.x + plot.width * 0.05, plot.y + plot.height / 2);
-        const tooltip = await named(page, "Popular templates").locator(".tooltip").textContent();
+        const tooltip = await named(page, "Popular templates").locator(".tooltip:not([hidden])").textContent({ timeout: WAIT_MS });
         await named(page, "Popular templates").locator("header button").click();
         await page.waitForSelector(".sql tbody tr", { timeout: WAIT_MS });
         const opened = { sql: await page.locator("textarea").inputValue(), rows: await page.locator(".sql tbody tr").count() };
