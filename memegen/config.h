@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define CONFIG_SETTINGS_MAX 64
+#define CONFIG_SETTINGS_MAX 96
 
 struct config {
     char *listen;            // HOST:PORT of the service; "127.0.0.1:8080"
@@ -55,12 +55,15 @@ struct config {
     char *clickhouse_ca;     // PEM files for TLS to it; "": none, as the next two
     char *clickhouse_cert;
     char *clickhouse_key;
-    char *sentry_dsn;     // secret; "": no Sentry. From SENTRY_DSN or SENTRY_DSN_FILE alone
-    long llm_connect_ms;  // 3000
-    long llm_attempt_ms;  // 15000
-    long llm_timeout_ms;  // 30000
-    long llm_retries;     // 0 to 10; 2
-    long llm_concurrency; // 1 to 256; 16
+    char *traces_sample_rate;   // 0 to 1; "0.1"
+    char *traces_sample_routes; // "GET /healthz=0"; "" for none
+    long trace_slow_ms;         // 1 to 3600000; 5000
+    char *sentry_dsn;           // secret; "": no Sentry. From SENTRY_DSN or SENTRY_DSN_FILE alone
+    long llm_connect_ms;        // 3000
+    long llm_attempt_ms;        // 15000
+    long llm_timeout_ms;        // 30000
+    long llm_retries;           // 0 to 10; 2
+    long llm_concurrency;       // 1 to 256; 16
     bool print_config, check_config, help, version; // what the command line asked for
     char *config_file;                              // "" where there is none
     unsigned char origins[CONFIG_SETTINGS_MAX]; // private: enum config_origin by row of the table

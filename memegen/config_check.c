@@ -70,6 +70,13 @@ const char *config_check_clickhouse(const char *value)
                : "is not the http:// or https:// address of ClickHouse's HTTP interface";
 }
 
+const char *config_check_rate(const char *value)
+{
+    char *end;
+    double rate = strtod(value, &end);
+    return end != value && !*end && rate >= 0 && rate <= 1 ? NULL : "is not a number from 0 to 1";
+}
+
 const char *config_check_sentry(const char *value)
 {
     return !*value || strncmp(value, "http://", 7) == 0 || strncmp(value, "https://", 8) == 0

@@ -119,6 +119,14 @@ const struct setting config_table[] = {
       .secret = true,
       .help =
           "http[s]://KEY@HOST[:PORT][/PATH]/PROJECT of the Sentry that errors and traces go to" },
+    { TEXT(traces_sample_rate), .variable = "SENTRY_TRACES_SAMPLE_RATE", .value = "0.1",
+      .check = config_check_rate,
+      .help = "part of the traces that are kept though they neither failed nor were slow, 0 to 1" },
+    { TEXT(traces_sample_routes), .variable = "SPY_TRACES_SAMPLE_ROUTES",
+      .value = "/healthz=0, /readyz=0",
+      .help = "the same for routes of their own: \"GET /healthz=0, /api/v1/memes=0.5\"" },
+    { NUMBER(trace_slow_ms, 1, 3600000), .variable = "MEMEGEN_TRACE_SLOW_MS", .value = "5000",
+      .help = "a request that takes so many milliseconds is slow: its trace is kept" },
 
     // What later versions know: to ignore it would be worse than to refuse it.
     { .key = "redis_url", .variable = "REDIS_URL", .not_built = "Redis" },

@@ -54,6 +54,7 @@ static inline long *config_number(struct config *config, const struct setting *s
 const char *config_check_address(const char *value);
 const char *config_check_clickhouse(const char *value);
 const char *config_check_sentry(const char *value);
+const char *config_check_rate(const char *value);
 const char *config_check_database(const char *value);
 const char *config_check_fallback(const char *value);
 const char *config_check_file(const char *value);

@@ -80,6 +80,13 @@ static enum spy_level log_level(const char *name)
     return SPY_LEVEL_DEFAULT;
 }
 
+// Checked already; in the library zero is the default, and none a value of its own.
+static double rate(const char *text)
+{
+    double value = strtod(text, NULL);
+    return value > 0 ? value : SPY_SAMPLE_NONE;
+}
+
 static enum spy_log_output log_output(const char *name)
 {
     static const char *const outputs[] = {
@@ -149,6 +156,9 @@ static int start_spyglass(const struct service *service, const struct config *co
         .clickhouse_key = config->clickhouse_key,
         .sentry_dsn = config->sentry_dsn,
         .before_send = is_error,
+        .traces_sample_rate = rate(config->traces_sample_rate),
+        .traces_sample_routes = config->traces_sample_routes,
+        .trace_slow_ms = (unsigned)config->trace_slow_ms,
     };
     int code = telemetry_register(scenes_types(service->scenes));
 

@@ -15,14 +15,16 @@ int spy__errors_start(const struct spy__settings *s)
         .unsent = spy__outbound_error_unsent,
     };
     int err = spy__error_report_open(&options);
-    return err ? spy__settings_refuse(err, "there is no memory for errors")
-               : spy__outbound_errors_open(s);
+    err = err ? spy__settings_refuse(err, "there is no memory for errors")
+              : spy__outbound_errors_open(s);
+    return err ? err : spy__outbound_traces_open(s);
 }
 
 void spy__errors_stop(void)
 {
     spy__error_report_close();
     spy__outbound_errors_close();
+    spy__outbound_traces_close();
 }
 
 // The stacks of a process that died lie elsewhere: their addresses stay what they are.

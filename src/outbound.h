@@ -13,6 +13,7 @@
 #include "encode/sentry_host.h"
 #include "record/document.h"
 #include "record/journal/journal.h"
+#include "record/recent/traces.h"
 #include "settings.h"
 #include "signals/error_report.h"
 
@@ -84,6 +85,16 @@ void spy__outbound_error(const struct spy__error_passed *error);
 void spy__outbound_error_unsent(bool refused);
 // Some never came out of the rings. Threads: any.
 void spy__outbound_errors_lost(uint64_t n);
+
+// ---- outbound_traces.c
+
+// Where sentry_dsn is set: what heads of traces say of themselves from here on. Returns as
+// spy__outbound_open().
+int spy__outbound_traces_open(const struct spy__settings *settings);
+void spy__outbound_traces_close(void);
+// A trace was decided: a kept one becomes a transaction, any other is counted for Sentry. Threads: as
+// spy__outbound_sentry_give().
+void spy__outbound_trace(const struct spy__trace *trace);
 
 // ---- outbound_metrics.c
 

@@ -425,8 +425,8 @@ static int find_sampling(struct spy__settings *s, const struct spy_options *o)
 {
     const char *rate = or_null(getenv("SENTRY_TRACES_SAMPLE_RATE"));
     const char *routes = or_variable(o->traces_sample_routes, "SPY_TRACES_SAMPLE_ROUTES");
-    s->sampling.rate = o->traces_sample_rate;
-    if (!(o->traces_sample_rate >= 0 && o->traces_sample_rate <= 1)) {
+    s->sampling.rate = o->traces_sample_rate == SPY_SAMPLE_NONE ? 0 : o->traces_sample_rate;
+    if (!(s->sampling.rate >= 0 && s->sampling.rate <= 1)) {
         return spy__settings_refuse(-EINVAL, "traces_sample_rate is %g: it must be 0 to 1",
                                     o->traces_sample_rate);
     }

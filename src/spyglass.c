@@ -163,6 +163,13 @@ static bool wants_recent(const struct spy__settings *s)
     return s->admin || s->sentry_dsn;
 }
 
+// The pump's, as a trace is decided.
+static void take_trace(const struct spy__trace *trace)
+{
+    spy__profiling_decided(trace);
+    spy__outbound_trace(trace);
+}
+
 static int start_keep(const struct spy__settings *s)
 {
     const char *state_dir = all.state_dir.lock_fd >= 0 ? s->state_dir : NULL;
@@ -172,7 +179,7 @@ static int start_keep(const struct spy__settings *s)
         .recent = wants_recent(s),
         .slow_ns = (uint64_t)s->trace_slow_ms * 1000000u,
         .sampling = s->sampling,
-        .decided = spy__profiling_decided,
+        .decided = take_trace,
         .span_lost = spy__tail_span_lost,
     };
     spy__profiling_slow(options.slow_ns);

@@ -56,6 +56,9 @@ enum spy_level {
 /** As log_repeats_max: equal lines are written however often they come. */
 #define SPY_REPEATS_UNLIMITED 0xffffffffu
 
+/** As traces_sample_rate: no trace is kept but for its failure or slowness. */
+#define SPY_SAMPLE_NONE (-1.0)
+
 struct spy_error_report; /* spyglass/errors.h */
 
 /**
@@ -132,7 +135,8 @@ struct spy_options {
                                    spyglass_delivery_dropped_total; default: 256 MiB in state_dir,
                                    16 MiB in memory without it */
     double traces_sample_rate; /**< of the traces that are neither slow nor failed, the part that is
-                                  kept, 0 to 1; default: SENTRY_TRACES_SAMPLE_RATE, else 0. What
+                                  kept, 0 to 1, or SPY_SAMPLE_NONE; default: SENTRY_TRACES_SAMPLE_RATE,
+                                  else none. What
                                   the caller in another process has decided goes before */
     const char *traces_sample_routes; /**< rates of their own for routes, "GET /healthz=0,
                                          /memes/{id}=0.5", at most 32; default:

@@ -1,0 +1,158 @@
+// Traces on their way to Sentry: one that was kept becomes a transaction, of one that was not only
+// its number is told.
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backends/sentry_dsn.h"
+#include "backends/sentry_report.h"
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/trace_lists.h"
+#include "encode/sentry_transaction.h"
+#include "outbound.h"
+#include "record/wire.h"
+#include "signals/dsc.h"
+#include "spyglass/uuid.h"
+
+// What remains of an item for the end of the object, and for one more span.
+#define SPAN_BYTES_MAX (64u << 10)
+
+// The pump's own, which decides: too large for a stack.
+static struct {
+    struct spy__wire_view root, span;
+} views;
+
+// "o42.ingest.example" names the organisation 42; no other host does.
+static const char *org_of(const struct spy__sentry_dsn *dsn, char ret[24])
+{
+    const char *host = strstr(dsn->base, "://");
+    size_t n = host ? strspn(host + 4, "0123456789") : 0;
+    if (n == 0 || n >= 24 || host[3] != 'o' || host[4 + n] != '.') {
+        return NULL;
+    }
+    memcpy(ret, host + 4, n);
+    ret[n] = 0;
+    return ret;
+}
+
+int spy__outbound_traces_open(const struct spy__settings *s)
+{
+    struct spy__sentry_dsn dsn;
+    const char *why;
+    char org[24];
+    if (!s->sentry_dsn || spy__sentry_dsn_parse(&dsn, s->sentry_dsn, &why) != 0) {
+        return 0; // who makes the backend says why
+    }
+    return spy__dsc_set(&(struct spy__dsc_options){ .public_key = dsn.key,
+                                                    .org_id = org_of(&dsn, org),
+                                                    .release = s->release,
+                                                    .environment = s->environment,
+                                                    .sample_rate = s->sampling.rate }) == 0
+               ? 0
+               : spy__settings_refuse(-ENOMEM, "there is no memory for traces");
+}
+
+void spy__outbound_traces_close(void)
+{
+    (void)spy__dsc_set(NULL);
+}
+
+// The same trace gives the same id, also after a crash in between: Sentry then has it once.
+static struct spy_uuid id_of(const struct spy__record *root)
+{
+    char name[17];
+    (void)snprintf(name, sizeof(name), "%016llx", (unsigned long long)root->span_id);
+    return spy_uuid_v5((struct spy_uuid){ root->trace_hi, root->trace_lo }, name);
+}
+
+static void put_spans(struct spy__json *j, const struct spy__trace *trace, unsigned *ret_count)
+{
+    for (unsigned i = 0; i < trace->count; i++) {
+        const struct spy__trace_span *span = trace->spans[i];
+        if (span != trace->root && j->out->len + SPAN_BYTES_MAX < SPY__DOCUMENT_ITEM_BYTES_MAX &&
+            spy__wire_read(&views.span, span->bytes, span->n) == 0) {
+            spy__sentry_transaction_span(j, &views.span.record);
+            ++*ret_count;
+        }
+    }
+}
+
+// The members that came with the request, if any did.
+static const struct spy_field *came_along(const struct spy__record *root)
+{
+    for (size_t i = 0; i < root->field_count; i++) {
+        const struct spy_field *field = &root->fields[i];
+        if (field->type == SPY_FIELD_STR && strcmp(field->key, SPY__DSC_FIELD) == 0) {
+            return field;
+        }
+    }
+    return NULL;
+}
+
+// What came with the request, or what we said of it to whoever we called.
+static void put_dsc(struct spy__buf *out, const struct spy__record *root)
+{
+    struct spy__json j;
+    char ours[SPY__DSC_MAX];
+    bool sampled;
+    const struct spy_field *field = came_along(root);
+    spy__json_init(&j, out);
+    if (field) {
+        spy__sentry_put_dsc(&j, field->value.s, field->len);
+    } else {
+        size_t n = spy__dsc_print(ours, root->trace_hi, root->trace_lo, &sampled);
+        spy__sentry_put_dsc(&j, ours, n);
+    }
+}
+
+void spy__outbound_trace(const struct spy__trace *trace)
+{
+    if (!spy__outbound_sentry_wants() || !trace->root) {
+        return;
+    }
+    if (!trace->kept) {
+        spy__outbound_sentry_lost(SPY__SENTRY_SAMPLE_RATE, SPY__SENTRY_TRANSACTION, 1);
+        spy__outbound_sentry_lost(SPY__SENTRY_SAMPLE_RATE, SPY__SENTRY_SPAN, trace->count);
+        return;
+    }
+    if (spy__wire_read(&views.root, trace->root->bytes, trace->root->n) != 0) {
+        return;
+    }
+    struct spy__buf body, dsc;
+    struct spy__json j;
+    unsigned spans = 0;
+    const struct spy__record *root = &views.root.record;
+    const struct spy_uuid id = id_of(root);
+    spy__buf_init(&body, SPY__DOCUMENT_ITEM_BYTES_MAX);
+    spy__buf_init(&dsc, SPY__DOCUMENT_TRACE_BYTES_MAX);
+    spy__json_init(&j, &body);
+    spy__sentry_transaction_begin(
+        &j, &(struct spy__sentry_transaction){ .host = spy__outbound_host(),
+                                               .root = root,
+                                               .event_hi = id.hi,
+                                               .event_lo = id.lo,
+                                               .outcome = spy__trace_outcome_name(trace->outcome),
+                                               .lost = trace->lost });
+    put_spans(&j, trace, &spans);
+    spy__sentry_transaction_end(&j);
+    put_dsc(&dsc, root);
+    if (body.failed || dsc.failed) {
+        spy__outbound_refused("sentry", "no_memory");
+    } else {
+        spy__outbound_sentry_give(&(struct spy__document){
+            .event_hi = id.hi,
+            .event_lo = id.lo,
+            .trace = dsc.bytes,
+            .trace_n = dsc.len,
+            .items = { { .type = "transaction",
+                         .count = spans,
+                         .bytes = body.bytes,
+                         .n = body.len } },
+            .item_count = 1,
+        });
+    }
+    spy__buf_done(&body);
+    spy__buf_done(&dsc);
+}

@@ -1,0 +1,100 @@
+"""memegen's requests as transactions, read back from Sentry's own Spotlight, and what travels with its calls."""
+
+import datetime
+import unittest
+
+import spotlight
+from service import Memegen
+from standin import Standin
+
+KEY = "sk-planted-secret"
+TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+AGENTS = {"router", "format_selector", "prompt_generator", "factuality", "instruction_following", "appropriateness",
+          "image_renderer", "scorer", "refinement"}
+
+
+def seconds(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+class Traces(unittest.TestCase):
+    def setUp(self):
+        if spotlight.missing():
+            self.skipTest(spotlight.missing())
+
+    def transactions(self, sentry, count, name):
+        found = sentry.until(lambda: len(hits := [t for t in sentry.items("transaction") if t["transaction"] == name]) >= count and hits)
+        return found[:count]
+
+    def header_of(self, sentry, event_id):
+        return next(header for header, _ in sentry.envelopes if header.get("event_id") == event_id)
+
+    def test_a_slow_request_field_by_field(self):
+        with spotlight.Spotlight() as sentry:
+            env = {"SENTRY_DSN": sentry.dsn, "SENTRY_ENVIRONMENT": "testing", "SENTRY_RELEASE": "memegen@7"}
+            with Memegen("--traces-sample-rate", "0", "--trace-slow-ms", "1", env=env) as memegen:
+                made = memegen.make("a slow cat", user_id="u-1")
+                one = self.transactions(sentry, 1, "POST /api/v1/memes")[0]
+            self.assertEqual(one["type"], "transaction")
+            self.assertEqual(one["transaction_info"], {"source": "route"})
+            self.assertEqual(one["platform"], "native")
+            self.assertEqual((one["environment"], one["release"]), ("testing", "memegen@7"))
+            self.assertEqual(one["tags"], {"correlation_id": made["correlation_id"], "kept_as": "slow"})
+            trace = one["contexts"]["trace"]
+            self.assertEqual((trace["op"], trace["status"]), ("http.server", "ok"))
+            self.assertEqual(trace["data"]["http.response.status_code"], 201)
+            self.assertEqual(trace["data"]["http.route"], "/api/v1/memes")
+            self.assertNotIn("parent_span_id", trace)
+            self.assertTrue(one["contexts"]["os"]["name"])
+            spans = one["spans"]
+            by_id = {span["span_id"]: span for span in spans} | {trace["span_id"]: trace}
+            self.assertEqual(len(by_id), len(spans) + 1)
+            for span in spans:
+                self.assertEqual(span["trace_id"], trace["trace_id"])
+                self.assertIn(span["parent_span_id"], by_id)
+                self.assertLessEqual(seconds(span["start_timestamp"]), seconds(span["timestamp"]))
+                self.assertEqual(span["status"], "ok")
+            agents = {span["description"] for span in spans if span["op"] == "gen_ai.invoke_agent"}
+            self.assertLessEqual(AGENTS, agents)
+            self.assertIn("insert memes", {span["description"] for span in spans if span["op"] == "db"})
+            self.assertTrue({"cache.get", "cache.put"} & {span["op"] for span in spans})
+            head = self.header_of(sentry, one["event_id"])["trace"]
+            self.assertEqual(head["trace_id"], trace["trace_id"])
+            self.assertEqual((head["public_key"], head["environment"], head["release"]), ("spotlight", "testing", "memegen@7"))
+            self.assertEqual(head["sampled"], "false")
+
+    def test_who_is_kept(self):
+        with spotlight.Spotlight() as sentry:
+            env = {"SENTRY_DSN": sentry.dsn}
+            with Memegen("--traces-sample-rate", "0", "--traces-sample-routes", "GET /api/v1/templates=1", env=env) as memegen:
+                memegen.get("/api/v1/trends")  # not in the sample
+                memegen.get("/api/v1/trends", sentry_trace=f"{TRACE}-{PARENT}-1", baggage="sentry-release=theirs%401,a=1")
+                memegen.get("/api/v1/templates")
+                ours = self.transactions(sentry, 1, "GET /api/v1/templates")[0]
+                theirs = self.transactions(sentry, 1, "GET /api/v1/trends")[0]
+            self.assertEqual(theirs["contexts"]["trace"]["trace_id"], TRACE)
+            self.assertEqual(theirs["contexts"]["trace"]["parent_span_id"], PARENT)
+            self.assertEqual(self.header_of(sentry, theirs["event_id"])["trace"], {"release": "theirs@1"})
+            self.assertEqual({t["tags"]["kept_as"] for t in (ours, theirs)}, {"sampled"})
+            self.assertEqual(len(sentry.items("transaction")), 2)
+
+    def test_a_call_of_the_model(self):
+        with spotlight.Spotlight() as sentry, Standin("--key", KEY) as llm:
+            env = {"SENTRY_DSN": sentry.dsn, "OPENAI_BASE_URL": llm.base_url, "OPENAI_API_KEY": KEY,
+                   "OPENAI_MODEL": "standin-1"}
+            with Memegen("--traces-sample-rate", "1", env=env) as memegen:
+                memegen.make("a talking cat")
+                one = self.transactions(sentry, 1, "POST /api/v1/memes")[0]
+            calls = [span for span in one["spans"] if span["op"] == "gen_ai.chat"]
+            self.assertTrue(calls)
+            for call in calls:
+                self.assertEqual(call["description"], "llm chat_completion")
+                self.assertEqual(call["data"]["gen_ai.request.model"], "standin-1")
+                self.assertGreater(call["data"]["gen_ai.usage.input_tokens"], 0)
+                self.assertGreater(call["data"]["gen_ai.usage.output_tokens"], 0)
+                self.assertIn(call["data"]["gen_ai.agent.name"], AGENTS)
+            self.assertNotIn(KEY, str(sentry.envelopes))
+
+
+if __name__ == "__main__":
+    unittest.main()
