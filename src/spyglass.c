@@ -348,6 +348,10 @@ static void log_started(const struct spy__settings *s)
         spy_uint("profiling_hz", s->continuous_hz),
         spy_str("clickhouse", spy__outbound_clickhouse()),
         spy_str("sentry", spy__outbound_sentry()));
+    if (s->sentry_dsn) {
+        spy_info("sentry_sampling", spy_double("transactions", s->sampling.rate),
+                 spy_str("failed_and_slow", "always"), spy_uint("slow_ms", s->trace_slow_ms));
+    }
 }
 
 static int start_all(const struct spy_options *opts)
