@@ -98,10 +98,11 @@ static unsigned next_period(unsigned period_ms, size_t most)
 }
 
 // Lets go of mu for a while.
-static void wait_for_work(unsigned period_ms, unsigned idle_periods)
+static void wait_for_work(unsigned period_ms, unsigned idle_periods, unsigned rest_ms)
 {
+    unsigned wait_ms = idle_periods >= IDLE_PERIODS_MAX ? rest_ms : period_ms;
     pthread_mutex_unlock(&pump.mu);
-    spy__rings_wait(idle_periods >= IDLE_PERIODS_MAX ? UINT_MAX : period_ms);
+    spy__rings_wait(wait_ms);
     pthread_mutex_lock(&pump.mu);
 }
 
@@ -139,6 +140,7 @@ static void go_round(struct spy__run *run)
             pump.settled = asked;
             pthread_cond_broadcast(&pump.moved);
         }
+        unsigned rest_ms = pump.options.tend ? pump.options.tend(most == 0 && last) : UINT_MAX;
         if (most == 0 && last) {
             (void)spy__round_last(run);
             return;
@@ -146,7 +148,7 @@ static void go_round(struct spy__run *run)
         period_ms = next_period(period_ms, most);
         idle_periods = most > 0 || spy__repeats_waiting(run->repeats) ? 0 : idle_periods + 1;
         if (pump.asked == pump.settled && !pump.stopping) {
-            wait_for_work(period_ms, idle_periods);
+            wait_for_work(period_ms, idle_periods, rest_ms);
         }
     }
 }

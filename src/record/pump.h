@@ -20,6 +20,7 @@
 #ifndef RECORD_PUMP_H
 #define RECORD_PUMP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -42,6 +43,10 @@ struct spy__pump_options {
     void (*keep)(const struct spy__record *record);
     // What was kept must outlive the process from here on: its room in the rings is given back.
     void (*kept)(void);
+    // Does what is due beside records, between rounds, and for the last time before the end. Returns
+    // in how many milliseconds it wants to be called again at the latest; UINT_MAX: not before there
+    // is a record.
+    unsigned (*tend)(bool last);
     // Lines that reached the destination, by level; records that did not, whoever lost them: `lost`
     // is called by the callers of a push too. Lines lost + written = lines given.
     void (*written)(const uint64_t lines[SPY__LEVELS]);
