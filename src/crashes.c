@@ -1,35 +1,59 @@
+// The crash of the process before: taken at the start, named and told once lines can be written,
+// handed to whoever takes errors on the pump's thread.
+//
+// What is told goes through the rings as any error does, with the addresses of its stack; the pump's
+// thread finds the names here. Should the process die in between, its next start tells the error by
+// its addresses, and the crash once more from its file: with the same id, so that it counts once.
+
 #include "crashes.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/ids.h"
 #include "base/random.h"
 #include "crash/handler.h"
 #include "crash/name.h"
 #include "crash/read.h"
+#include "encode/line.h"
 #include "encode/log_stack.h"
+#include "encode/sentry_event.h"
+#include "health.h"
+#include "outbound.h"
+#include "record/pump.h"
+#include "record/rings.h"
 #include "signals/context.h"
+#include "signals/error.h"
+#include "signals/error_report.h"
 #include "spyglass/log.h"
 
 // A start does not wait longer for the names of a dead process's functions.
 #define NAMES_NS (UINT64_C(3) * 1000000000)
-// Frames that the line says: what more there is, the error event has.
+// Frames that the line says, of at most so many bytes each: what more there is, the error has.
 #define LINE_FRAMES_MAX 48u
-#define FRAME_BYTES_MAX 512u
+#define LINE_FRAME_BYTES_MAX 512u
+// Frames of all threads of one event: it stays below half of what an event may have.
+#define EVENT_FRAMES_MAX 1500u
+#define FIELDS_MAX 12
 
 static struct {
     bool catching;
     int why; // negative errno of why it is not, though it was asked for; 0 where it is not told
 
-    bool taken, again;
+    bool again;     // an earlier start died of telling one
     int unreadable; // negative errno of a file that makes no sense
     char state_dir[4096];
     struct spy__crash crash;
-} crashes;
+
+    pthread_mutex_t mu;
+    bool taken;                     // guarded by mu, as is all below, and `crash` from then on
+    struct spy__crash_names *names; // NULL: it was not told yet
+    struct spy_uuid id;             // of the error
+} crashes = { .mu = PTHREAD_MUTEX_INITIALIZER };
 
 // Called in a thread that is stopped by a signal: its context is whole, a thread changes it by
 // stores of pointers alone.
@@ -44,7 +68,21 @@ static void ids_of_thread(struct spy__crash_ids *ret)
     }
 }
 
-// ---- what an earlier process left
+// ---- what the process before left
+
+// Gives it up; its file stays where it was not told.
+static void forget(bool told)
+{
+    if (told) {
+        spy__crash_taken(crashes.state_dir);
+    }
+    spy__crash_names_free(crashes.names);
+    crashes.names = NULL;
+    if (crashes.taken) {
+        spy__crash_done(&crashes.crash);
+        crashes.taken = false;
+    }
+}
 
 static void take(const char *state_dir)
 {
@@ -54,19 +92,60 @@ static void take(const char *state_dir)
     (void)snprintf(crashes.state_dir, sizeof(crashes.state_dir), "%s", state_dir);
 }
 
-// As RFC 3339, in UTC.
-static void print_time(char out[32], uint64_t ns)
+// One crash has one id, whoever tells it: of version 4 in its form.
+static struct spy_uuid id_of(const struct spy__crash *crash)
 {
-    time_t seconds = (time_t)(ns / 1000000000u);
-    struct tm tm;
-    out[0] = '\0';
-    if (gmtime_r(&seconds, &tm) && tm.tm_year < 8100) {
-        size_t n = strftime(out, 32, "%Y-%m-%dT%H:%M:%S", &tm);
-        (void)snprintf(out + n, 32 - n, ".%06uZ", (unsigned)(ns % 1000000000u / 1000u));
-    }
+    const uint64_t words[] = { crash->run, crash->time_ns, crash->pid };
+    return (struct spy_uuid){ (spy__hash(words, sizeof(words), 1) & ~UINT64_C(0xf000)) | 4u << 12,
+                              UINT64_C(1) << 63 | spy__hash(words, sizeof(words), 2) >> 2 };
 }
 
-// The line belongs to the request that died.
+// "Segmentation fault (SEGV_MAPERR) at 0x10 in thread worker-2".
+static void print_message(char *out, size_t size, const struct spy__crash *crash)
+{
+    const char *what = sigdescr_np(crash->signal),
+               *code = spy__crash_code_name(crash->signal, crash->code);
+    char where[32] = "";
+    if (crash->code > 0) {
+        (void)snprintf(where, sizeof(where), " at 0x%llx", (unsigned long long)crash->address);
+    }
+    (void)snprintf(out, size, "%s (%s)%s in thread %s", what ? what : "Signal",
+                   code[0] ? code : "unknown", where, crash->threads[0].name);
+}
+
+// What is said of it beside its stack and its ids; strings lie in *room.
+struct said {
+    char address[19], at[SPY__TIME_LEN];
+    struct spy_field fields[FIELDS_MAX];
+    size_t count;
+};
+
+static void say(struct said *ret, const struct spy__crash *crash)
+{
+    const struct spy__crash_stack *thread = &crash->threads[0];
+    const char *code = spy__crash_code_name(crash->signal, crash->code);
+    ret->address[spy__address_print(ret->address, (uintptr_t)crash->address)] = '\0';
+    spy__time_print(ret->at, crash->time_ns);
+    const struct spy_field fields[] = {
+        spy_str("signal", spy__crash_signal_name(crash->signal)),
+        spy_int("signal_number", crash->signal),
+        code[0] ? spy_str("signal_code", code) : spy_int("signal_code", crash->code),
+        crash->code > 0 ? spy_str("address", ret->address) : spy_uint("sender_pid", crash->sender),
+        spy_strn("crashed_at", ret->at, sizeof(ret->at)),
+        spy_uint("crashed_pid", crash->pid),
+        spy_uint("thread", thread->tid),
+        spy_str("thread_name", thread->name),
+        spy_uint("threads", crash->thread_count),
+        spy_uint("threads_unanswered", crash->unanswered),
+        spy_bool("report_complete", crash->whole),
+    };
+    ret->count = sizeof(fields) / sizeof(fields[0]);
+    memcpy(ret->fields, fields, sizeof(fields));
+}
+
+// ---- the line
+
+// It belongs to the request that died.
 static struct spy_context_scope begin_context(const struct spy__crash_stack *thread)
 {
     char parent[SPY__TRACEPARENT_LEN + 1];
@@ -81,31 +160,144 @@ static struct spy_context_scope begin_context(const struct spy__crash_stack *thr
     return spy_context_begin(thread->correlation_id, parent);
 }
 
+// As text: whoever shows this line later knows no modules but those of its own process.
 static void log_crash(const struct spy__crash *crash)
 {
-    struct spy__buf stack;
     const struct spy__crash_stack *thread = &crash->threads[0];
     const size_t frames =
         thread->frame_count < LINE_FRAMES_MAX ? thread->frame_count : LINE_FRAMES_MAX;
     const struct spy_field field = spy__frames("stack", thread->frames, frames);
-    char address[19] = "", at[32];
-    const char *code = spy__crash_code_name(crash->signal, crash->code);
-    address[spy__address_print(address, (uintptr_t)crash->address)] = '\0';
-    print_time(at, crash->time_ns);
-    spy__buf_init(&stack, LINE_FRAMES_MAX * FRAME_BYTES_MAX);
+    struct spy__buf stack;
+    struct said said;
+    say(&said, crash);
+    spy__buf_init(&stack, LINE_FRAMES_MAX * LINE_FRAME_BYTES_MAX);
     spy__encode_stack_text(&stack, &field);
+    said.fields[said.count++] = spy_strn("stack", stack.bytes, stack.failed ? 0 : stack.len);
     struct spy_context_scope scope = begin_context(thread);
-    spy_log_error(
-        "crash_recovered", spy_str("signal", spy__crash_signal_name(crash->signal)),
-        spy_int("signal_number", crash->signal),
-        code[0] ? spy_str("signal_code", code) : spy_int("signal_code", crash->code),
-        crash->code > 0 ? spy_str("address", address) : spy_uint("sender_pid", crash->sender),
-        spy_str("crashed_at", at), spy_uint("crashed_pid", crash->pid),
-        spy_uint("thread", thread->tid), spy_str("thread_name", thread->name),
-        spy_uint("threads", crash->thread_count), spy_uint("threads_unanswered", crash->unanswered),
-        spy_bool("report_complete", crash->whole), spy_strn("stack", stack.bytes, stack.len));
+    if (spy_log_enabled(SPY_LEVEL_ERROR)) {
+        spy__log(NULL, SPY_LEVEL_ERROR, NULL, "crash_recovered", said.fields, said.count);
+    }
     spy_context_detach(scope);
     spy__buf_done(&stack);
+}
+
+// ---- the error
+
+// Publishes it by its addresses. False where it could not be.
+static bool publish(const struct spy__crash *crash)
+{
+    const struct spy__crash_stack *thread = &crash->threads[0];
+    uintptr_t addresses[SPY__ERROR_FRAMES_MAX];
+    char message[256];
+    size_t depth = 0;
+    struct said said;
+    for (size_t i = 0; i < thread->frame_count && depth < SPY__ERROR_FRAMES_MAX; i++) {
+        if (!thread->frames[i].inlined) {
+            addresses[depth++] = thread->frames[i].address;
+        }
+    }
+    say(&said, crash);
+    print_message(message, sizeof(message), crash);
+    struct spy_field fields[FIELDS_MAX + SPY__ERROR_FIELDS];
+    memcpy(fields, said.fields, said.count * sizeof(fields[0]));
+    size_t count = said.count;
+    fields[count++] = spy_str(SPY__ERROR_MECHANISM, "signalhandler");
+    fields[count++] = spy_str(SPY__ERROR_MESSAGE, message);
+    fields[count++] = spy_addrs(SPY__ERROR_STACK, addresses, depth);
+    return spy__rings_push(&(struct spy__record){ .kind = SPY__KIND_ERROR,
+                                                  .level = SPY_LEVEL_ERROR,
+                                                  .time_ns = crash->time_ns,
+                                                  .correlation_id = thread->correlation_id,
+                                                  .trace_hi = thread->trace_hi,
+                                                  .trace_lo = thread->trace_lo,
+                                                  .span_id = thread->span_id,
+                                                  .event = spy__crash_signal_name(crash->signal),
+                                                  .fields = fields,
+                                                  .field_count = count,
+                                                  .event_hi = crashes.id.hi,
+                                                  .event_lo = crashes.id.lo }) == SPY__PUSH_OK;
+}
+
+// The threads of the event; the others' outer frames give way first.
+static size_t list_threads(struct spy__sentry_thread *out, const struct spy__crash *crash)
+{
+    const size_t others = crash->thread_count - 1;
+    const size_t left = EVENT_FRAMES_MAX - crash->threads[0].frame_count;
+    const size_t each = others > 0 ? left / others : 0;
+    for (size_t i = 0; i < crash->thread_count; i++) {
+        const struct spy__crash_stack *thread = &crash->threads[i];
+        size_t count = i > 0 && thread->frame_count > each ? each : thread->frame_count;
+        out[i] = (struct spy__sentry_thread){
+            .id = thread->tid,
+            .name = thread->name[0] ? thread->name : NULL,
+            .crashed = i == 0,
+            .stack = { .frames = thread->frames, .count = count, .has_pc = true },
+        };
+    }
+    return crash->thread_count;
+}
+
+// Gives the record's stack its names, and the rest of what an event says.
+static void take_named(const struct spy__record *record)
+{
+    static struct spy__sentry_thread threads[SPY__CRASH_THREADS_MAX]; // guarded by mu
+    const struct spy__crash *crash = &crashes.crash;
+    const struct spy__crash_stack *thread = &crash->threads[0];
+    struct spy_field fields[SPY_FIELDS_MAX];
+    struct spy__record named = *record;
+    struct spy__sentry_host host;
+    memcpy(fields, record->fields, record->field_count * sizeof(fields[0]));
+    named.fields = fields;
+    for (size_t i = 0; i < record->field_count; i++) {
+        if (fields[i].type == SPY_FIELD_ADDRS && strcmp(fields[i].key, SPY__ERROR_STACK) == 0) {
+            fields[i] = spy__frames(fields[i].key, thread->frames, thread->frame_count);
+        }
+    }
+    const struct spy__sentry_event event = {
+        .host = spy__health_host(&host, crash->run),
+        .fatal = true,
+        .signal = crash->signal,
+        .signal_code = crash->code,
+        .signal_name = spy__crash_signal_name(crash->signal),
+        .threads = threads,
+        .thread_count = list_threads(threads, crash),
+    };
+    spy__error_take(&named, &event);
+}
+
+bool spy__crashes_took(const struct spy__record *record)
+{
+    bool ours = false;
+    pthread_mutex_lock(&crashes.mu);
+    if (crashes.names && !record->recovered && record->event_hi == crashes.id.hi &&
+        record->event_lo == crashes.id.lo) {
+        take_named(record);
+        forget(true);
+        ours = true;
+    }
+    pthread_mutex_unlock(&crashes.mu);
+    return ours;
+}
+
+static void tell_crash(void)
+{
+    bool published = false;
+    pthread_mutex_lock(&crashes.mu);
+    if (crashes.taken) {
+        crashes.names =
+            spy__crash_name(&crashes.crash, crashes.again, spy__monotonic_ns() + NAMES_NS);
+        crashes.id = id_of(&crashes.crash);
+        log_crash(&crashes.crash);
+        published = crashes.names && __atomic_load_n(&spy__errors_wanted, __ATOMIC_RELAXED) &&
+                    publish(&crashes.crash);
+        if (!published) {
+            forget(true); // the line is all that is told
+        }
+    }
+    pthread_mutex_unlock(&crashes.mu);
+    if (published) {
+        spy__pump_flush();
+    }
 }
 
 void spy__crashes_tell(void)
@@ -118,24 +310,17 @@ void spy__crashes_tell(void)
     if (crashes.unreadable != 0) {
         spy_warn("crash_unreadable", spy_str("state_dir", crashes.state_dir));
     }
-    if (crashes.taken) {
-        struct spy__crash_names *names =
-            spy__crash_name(&crashes.crash, crashes.again, spy__monotonic_ns() + NAMES_NS);
-        log_crash(&crashes.crash);
-        spy__crash_taken(crashes.state_dir);
-        spy__crash_names_free(names);
-        spy__crash_done(&crashes.crash);
-        crashes.taken = false;
-    }
+    spy__health_tell();
+    tell_crash();
     crashes.why = crashes.unreadable = 0;
 }
 
 // ---- this one
 
-static int catch_crashes(const char *state_dir)
+static int catch_crashes(const char *state_dir, uint64_t run)
 {
     const struct spy__crash_options options = { .state_dir = state_dir,
-                                                .run = spy__random_id(),
+                                                .run = run,
                                                 .ids = ids_of_thread };
     int err = spy__crash_start(&options);
     crashes.catching = err == 0;
@@ -149,6 +334,7 @@ static int catch_crashes(const char *state_dir)
 
 int spy__crashes_start(const struct spy__settings *settings, const char *state_dir)
 {
+    const uint64_t run = spy__random_id();
     crashes.why = crashes.unreadable = 0;
     if (settings->crash_handler && !settings->state_dir) {
         return spy__settings_refuse(
@@ -157,15 +343,20 @@ int spy__crashes_start(const struct spy__settings *settings, const char *state_d
     if (state_dir) {
         take(state_dir);
     }
-    return settings->crash_handler && state_dir ? catch_crashes(state_dir) : 0;
+    spy__health_start(settings, state_dir, run, crashes.taken ? crashes.crash.run : 0,
+                      crashes.crash.time_ns);
+    if (crashes.taken && spy__health_ended_well(crashes.crash.run)) {
+        forget(true); // a handler of the host's saved it
+    }
+    return settings->crash_handler && state_dir ? catch_crashes(state_dir, run) : 0;
 }
 
 void spy__crashes_stop(void)
 {
-    if (crashes.taken) {
-        spy__crash_done(&crashes.crash); // it was not told: the next start finds it again
-        crashes.taken = false;
-    }
+    pthread_mutex_lock(&crashes.mu);
+    forget(false);
+    pthread_mutex_unlock(&crashes.mu);
+    spy__health_stop();
     if (crashes.catching) {
         spy__crash_stop();
         crashes.catching = false;

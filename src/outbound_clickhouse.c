@@ -6,6 +6,7 @@
 
 #include "backends/clickhouse.h"
 #include "outbound.h"
+#include "spyglass/events.h"
 #include "spyglass/log.h"
 
 // A batch. A server likes them large: the fewer they are, the less it merges. They are a second old
@@ -111,4 +112,19 @@ void spy__outbound_clickhouse_free(bool child)
     }
     clickhouse = NULL;
     asker = NULL;
+}
+
+static const char *or_null(const char *s)
+{
+    return s && s[0] ? s : NULL;
+}
+
+int spy_events_migrate(const struct spy_events_server *server,
+                       void (*applied)(void *arg, const char *name), void *arg,
+                       char error[SPY_EVENTS_ERROR_MAX])
+{
+    const struct spy__tls tls = { or_null(server->ca), or_null(server->cert),
+                                  or_null(server->key) };
+    return spy__clickhouse_migrate_now(server->url, &tls, applied, arg, error,
+                                       SPY_EVENTS_ERROR_MAX);
 }

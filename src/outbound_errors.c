@@ -125,7 +125,7 @@ void spy__outbound_error(const struct spy__error_passed *error)
     if (error->crash) {
         event = *(const struct spy__sentry_event *)error->crash;
     }
-    event.host = &out.host;
+    event.host = event.host ? event.host : &out.host;
     event.record = error->record;
     event.fingerprint[0] = error->fingerprint[0];
     event.fingerprint[1] = error->fingerprint[1];

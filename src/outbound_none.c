@@ -1,8 +1,10 @@
 // A build without delivery: nothing leaves for the network.
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "outbound.h"
+#include "spyglass/events.h"
 
 const struct spy__journal_options *spy__outbound_journal(struct spy__journal_options *ret,
                                                          const struct spy__settings *settings,
@@ -53,6 +55,22 @@ void spy__outbound_errors_close(void)
 {
 }
 
+const struct spy__sentry_host *spy__outbound_host(void)
+{
+    static const struct spy__sentry_host none;
+    return &none;
+}
+
+bool spy__outbound_sentry_wants(void)
+{
+    return false;
+}
+
+void spy__outbound_sentry_give(const struct spy__document *document)
+{
+    (void)document;
+}
+
 void spy__outbound_error(const struct spy__error_passed *error)
 {
     (void)error;
@@ -81,4 +99,13 @@ void spy__outbound_traces_close(void)
 void spy__outbound_trace(const struct spy__trace *trace)
 {
     (void)trace;
+}
+
+int spy_events_migrate(const struct spy_events_server *server,
+                       void (*applied)(void *arg, const char *name), void *arg,
+                       char error[SPY_EVENTS_ERROR_MAX])
+{
+    (void)server, (void)applied, (void)arg;
+    (void)snprintf(error, SPY_EVENTS_ERROR_MAX, "this build of Spyglass has no delivery");
+    return -ENOTSUP;
 }

@@ -26,7 +26,6 @@
 #include "record/pump.h"
 #include "record/state_dir.h"
 #ifdef SPY_WITH_DELIVER
-#include "backends/clickhouse.h"
 #include "backends/clickhouse_ask.h"
 #include "deliver/http.h"
 #endif
@@ -35,6 +34,7 @@
 #endif
 #include "crashes.h"
 #include "errors.h"
+#include "health.h"
 #include "outbound.h"
 #include "profiling.h"
 #include "settings.h"
@@ -45,7 +45,6 @@
 #include "signals/log_level.h"
 #include "signals/span.h"
 #include "signals/trace.h"
-#include "spyglass/events.h"
 #include "spyglass/log.h"
 
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
@@ -198,7 +197,7 @@ static void keep_record(const struct spy__record *record)
         spy__keep_give(&event);
         return;
     }
-    if (record->kind == SPY__KIND_ERROR) {
+    if (record->kind == SPY__KIND_ERROR && !spy__crashes_took(record)) {
         spy__errors_take(record);
     }
     spy__keep_give(record);
@@ -226,6 +225,7 @@ static int start_pump(const struct spy__settings *s)
         .encode = encode_line,
         .keep = keep_record,
         .kept = spy__keep_flush,
+        .tend = spy__health_tend,
         .written = spy__log_written,
         .lost = lose,
         .redact = s->redact,
@@ -368,9 +368,9 @@ static int start_all(const struct spy_options *opts)
     spy__stacks_hold_over_fork(); // before the pump's handlers: its lock is the outer one
     err = register_metrics();
     err = err ? err : open_state_dir(&s);
-    err = err ? err : spy__crashes_start(&s, all.state_dir.lock_fd >= 0 ? s.state_dir : NULL);
     err = err ? err : start_keep(&s);
     err = err || !wants_recent(&s) ? err : spy__errors_start(&s);
+    err = err ? err : spy__crashes_start(&s, all.state_dir.lock_fd >= 0 ? s.state_dir : NULL);
     err = err ? err : start_pump(&s);
     err = err ? err : spy__outbound_start();
     err = err ? err : start_sampler(&s);
@@ -463,29 +463,3 @@ void spy_log_reopen(void)
     spy__pump_reopen();
     errno = error;
 }
-
-#ifdef SPY_WITH_DELIVER
-static const char *or_null(const char *s)
-{
-    return s && s[0] ? s : NULL;
-}
-
-int spy_events_migrate(const struct spy_events_server *server,
-                       void (*applied)(void *arg, const char *name), void *arg,
-                       char error[SPY_EVENTS_ERROR_MAX])
-{
-    const struct spy__tls tls = { or_null(server->ca), or_null(server->cert),
-                                  or_null(server->key) };
-    return spy__clickhouse_migrate_now(server->url, &tls, applied, arg, error,
-                                       SPY_EVENTS_ERROR_MAX);
-}
-#else
-int spy_events_migrate(const struct spy_events_server *server,
-                       void (*applied)(void *arg, const char *name), void *arg,
-                       char error[SPY_EVENTS_ERROR_MAX])
-{
-    (void)server, (void)applied, (void)arg;
-    (void)snprintf(error, SPY_EVENTS_ERROR_MAX, "this build of Spyglass has no delivery");
-    return -ENOTSUP;
-}
-#endif

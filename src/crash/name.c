@@ -14,6 +14,7 @@
 
 struct named_module {
     const char *name; // the path's end
+    bool in_app;
 #ifdef SPY_WITH_SYMBOLS
     bool opened;
     struct spy__symbols *symbols; // NULL where it has none
@@ -27,13 +28,8 @@ struct spy__crash_names {
     struct named_module *named; // one for each of its modules
 };
 
-#ifdef SPY_WITH_SYMBOLS
-static bool is_late(const struct spy__crash_names *names)
-{
-    return names->raw || spy__monotonic_ns() >= names->deadline_ns;
-}
-
-// The program may run under another name by now: it is told by its build id.
+// Which of the dead process's files was the program: it may have another name by now, or be another
+// program under the same one.
 static void find_program(struct spy__modules *dead)
 {
     struct spy__modules own = { 0 };
@@ -42,11 +38,19 @@ static void find_program(struct spy__modules *dead)
     }
     for (size_t i = 0; i < own.count; i++) {
         for (size_t k = 0; own.list[i].is_program && k < dead->count; k++) {
-            dead->list[k].is_program = own.list[i].build_id[0] &&
-                                       strcmp(own.list[i].build_id, dead->list[k].build_id) == 0;
+            struct spy__module *module = &dead->list[k];
+            module->is_program =
+                strcmp(own.list[i].path, module->path) == 0 ||
+                (module->build_id[0] && strcmp(own.list[i].build_id, module->build_id) == 0);
         }
     }
     spy__modules_done(&own);
+}
+
+#ifdef SPY_WITH_SYMBOLS
+static bool is_late(const struct spy__crash_names *names)
+{
+    return names->raw || spy__monotonic_ns() >= names->deadline_ns;
 }
 
 static size_t find_symbols(struct spy__crash_names *names, size_t i, uint64_t address,
@@ -75,11 +79,6 @@ struct spy__unwound {
     uintptr_t address;
     bool exact;
 };
-
-static void find_program(struct spy__modules *dead)
-{
-    (void)dead;
-}
 
 static size_t find_symbols(struct spy__crash_names *names, size_t i, uint64_t address,
                            struct spy__frame *out, size_t max)
@@ -120,6 +119,10 @@ static size_t name_one(struct spy__crash_names *names, const struct spy__unwound
         out[k].module = names->named[i].name;
         out[k].build_id = module->build_id[0] ? module->build_id : NULL;
         out[k].offset = at->address - module->bias;
+        out[k].package = module->path[0] ? module->path : NULL;
+        out[k].image_addr = module->start;
+        out[k].image_size = module->end - module->start;
+        out[k].in_app = names->named[i].in_app && !spy__is_own_function(out[k].function);
     }
     return count;
 }
@@ -156,6 +159,7 @@ static struct spy__crash_names *make(struct spy__crash *crash, bool raw, uint64_
     for (size_t i = 0; i < modules->count; i++) {
         const char *slash = strrchr(modules->list[i].path, '/');
         named[i].name = slash ? slash + 1 : modules->list[i].path;
+        named[i].in_app = spy__module_in_app(modules, &modules->list[i]);
     }
     names->crash = crash;
     names->raw = raw;
@@ -167,11 +171,11 @@ static struct spy__crash_names *make(struct spy__crash *crash, bool raw, uint64_
 struct spy__crash_names *spy__crash_name(struct spy__crash *crash, bool raw, uint64_t deadline_ns)
 {
     struct spy__unwinder *unwinder = NULL;
+    find_program(&crash->modules);
     struct spy__crash_names *names = make(crash, raw, deadline_ns);
     if (!names) {
         return NULL;
     }
-    find_program(&crash->modules);
 #ifdef SPY_WITH_SYMBOLS
     unwinder = raw ? NULL : spy__unwinder_new(crash);
 #endif

@@ -199,6 +199,24 @@ const struct spy__module *spy__modules_find(const struct spy__modules *m, uintpt
     return NULL;
 }
 
+bool spy__module_in_app(const struct spy__modules *m, const struct spy__module *module)
+{
+    for (size_t i = 0; i < m->count && !module->is_program; i++) {
+        const struct spy__module *program = &m->list[i];
+        const char *slash = strrchr(program->path, '/');
+        if (program->is_program && slash) {
+            size_t folder = (size_t)(slash - program->path) + 1;
+            return folder > 1 && strncmp(module->path, program->path, folder) == 0;
+        }
+    }
+    return module->is_program;
+}
+
+bool spy__is_own_function(const char *function)
+{
+    return function && strncmp(function, "spy_", 4) == 0;
+}
+
 void spy__modules_done(struct spy__modules *m)
 {
     for (size_t i = 0; i < m->count; i++) {

@@ -42,6 +42,12 @@ bool spy__modules_changed(const struct spy__modules *m);
 const struct spy__module *spy__modules_find(const struct spy__modules *m, uintptr_t address);
 void spy__modules_done(struct spy__modules *m);
 
+// Whether it is the program, or a library in its folder or below: a program's own build, where the
+// system's libraries are elsewhere.
+bool spy__module_in_app(const struct spy__modules *m, const struct spy__module *module);
+// Whether a function of the program is this library's: a static library's lie there.
+bool spy__is_own_function(const char *function);
+
 // Writes the 2 * n digits of a build id and a NUL.
 void spy__build_id_print(char *out, const unsigned char *bytes, size_t n);
 

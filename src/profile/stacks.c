@@ -74,21 +74,6 @@ void spy__stacks_free(struct spy__stacks *s)
 
 // ---- files
 
-// The program, or a library in its folder or below: a program's own build, where the system's
-// libraries are elsewhere.
-static bool is_in_app(const struct spy__modules *modules, const struct spy__module *module)
-{
-    for (size_t i = 0; i < modules->count && !module->is_program; i++) {
-        const struct spy__module *program = &modules->list[i];
-        const char *slash = strrchr(program->path, '/');
-        if (program->is_program && slash) {
-            size_t folder = (size_t)(slash - program->path) + 1;
-            return folder > 1 && strncmp(module->path, program->path, folder) == 0;
-        }
-    }
-    return module->is_program;
-}
-
 static struct file *new_file(const struct spy__modules *modules, const struct spy__module *module)
 {
     struct file *file = calloc(1, sizeof(*file));
@@ -101,7 +86,7 @@ static struct file *new_file(const struct spy__modules *modules, const struct sp
     const char *slash = strrchr(path, '/');
     file->path = path;
     file->name = slash ? slash + 1 : path;
-    file->in_app = is_in_app(modules, module);
+    file->in_app = spy__module_in_app(modules, module);
     memcpy(file->build_id, module->build_id, sizeof(file->build_id));
     return file;
 }
@@ -159,12 +144,6 @@ static void forget_all(struct spy__stacks *s)
     s->frame_count = 0;
 }
 
-// A static library's calls lie in the program.
-static bool is_ours(const char *function)
-{
-    return function && strncmp(function, "spy_", 4) == 0;
-}
-
 // The frames of an address in a file, from the store or found now. Returns how many: never none.
 static size_t frames_of(struct spy__stacks *s, struct file *file, const struct spy__module *module,
                         uint64_t offset, const struct spy__frame **ret)
@@ -189,7 +168,7 @@ static size_t frames_of(struct spy__stacks *s, struct file *file, const struct s
         frames[i].build_id = file->build_id[0] ? file->build_id : NULL;
         frames[i].offset = offset;
         frames[i].package = file->path[0] ? file->path : NULL;
-        frames[i].in_app = file->in_app && !is_ours(frames[i].function);
+        frames[i].in_app = file->in_app && !spy__is_own_function(frames[i].function);
     }
     if (is_final) {
         *entry = (struct entry){ file, offset, (uint32_t)s->frame_count, (uint32_t)count };

@@ -31,6 +31,7 @@
 #include "metrics/dropped.h"
 #include "record/pump.h"
 #include "signals/error.h"
+#include "signals/sessions.h"
 #include "signals/span.h"
 #include "signals/trace.h"
 
@@ -423,6 +424,7 @@ void spy_http_end(struct spy_http *http)
     }
     join_timeline(http);
     publish_error(http);
+    spy__sessions_count(http->failed || http->status >= 500);
     write_line(http, spy__monotonic_ns());
     end_operation(http);
     spy_histogram_observe(spy_histogram_with(request_bytes, http->method, http->route),

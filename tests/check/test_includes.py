@@ -32,9 +32,10 @@ PUBLIC = {
 # Outside src/: these see include/spyglass alone (and an adaptor's header), and what lies in their own top folder.
 OUTSIDE = ("adaptors", "memegen", "examples", "tests/integration", "tests/system")
 # These may include anything.
-ANYTHING = ("src/spyglass.c", "src/crashes.c", "src/crashes.h", "src/errors.c", "src/errors.h", "src/profiling.c", "src/profiling.h", "src/settings.c",
-            "src/settings.h", "src/outbound.c", "src/outbound.h", "src/outbound_clickhouse.c", "src/outbound_metrics.c", "src/outbound_sentry.c",
-            "src/outbound_errors.c", "src/outbound_none.c", "src/outbound_traces.c", "tools", "tests/unit", "tests/stress", "bench", "fuzz")
+ANYTHING = ("src/spyglass.c", "src/crashes.c", "src/crashes.h", "src/health.h", "src/health.c", "src/errors.c", "src/errors.h",
+            "src/profiling.c", "src/profiling.h", "src/settings.c", "src/settings.h", "src/outbound.c", "src/outbound.h",
+            "src/outbound_clickhouse.c", "src/outbound_metrics.c", "src/outbound_sentry.c", "src/outbound_errors.c",
+            "src/outbound_none.c", "src/outbound_traces.c", "tools", "tests/unit", "tests/stress", "bench", "fuzz")
 
 # An encoder does no I/O, takes no lock and reads no clock.
 ENCODE_NEVER = re.compile(r"^(pthread|threads|stdatomic|semaphore|unistd|fcntl|stdio|time|poll|signal|dirent|sys/.*|linux/.*)\.h$")

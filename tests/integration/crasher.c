@@ -5,7 +5,7 @@
 // HOW: segv, bus, fpe, ill, abort (a fault, or a call of abort()); raise-SIGNAL (the same by a
 // signal of its own); stack (recursion until the stack is exhausted); malloc (inside malloc(), with
 // its lock held); call (of a NULL function); two (two threads at once); wedged (beside a thread that
-// blocks all signals); earlier (a handler of the host's was there first); survive (the same, and it
+// blocks all signals); kill (by SIGKILL); exit (without a stop); earlier (a handler of the host's was there first); survive (the same, and it
 // saves the process); fork (a child crashes); reentrant (the host's earlier handler crashes).
 // WHERE: main, attached (by spy_thread_attach()), working (a thread in a request, by its context),
 // never (a thread that never called Spyglass).
@@ -100,11 +100,8 @@ static void die(void)
     static const struct {
         const char *name;
         int signal;
-    } raised[] = { { "raise-segv", SIGSEGV },
-                   { "raise-bus", SIGBUS },
-                   { "raise-fpe", SIGFPE },
-                   { "raise-ill", SIGILL },
-                   { "raise-abort", SIGABRT } };
+    } raised[] = { { "raise-segv", SIGSEGV }, { "raise-bus", SIGBUS }, { "raise-fpe", SIGFPE },
+                   { "kill", SIGKILL },       { "raise-ill", SIGILL }, { "raise-abort", SIGABRT } };
     for (size_t i = 0; i < sizeof(raised) / sizeof(raised[0]); i++) {
         if (strcmp(how, raised[i].name) == 0) {
             raise(raised[i].signal);
@@ -122,6 +119,8 @@ static void die(void)
         die_of_stack(NULL);
     } else if (strcmp(how, "malloc") == 0) {
         die_in_malloc();
+    } else if (strcmp(how, "exit") == 0) {
+        exit(0);
     } else if (strcmp(how, "call") == 0) {
         die_of_call();
     } else {

@@ -10,6 +10,7 @@ import tempfile
 import unittest
 
 HOST = os.environ["CRASHER"]
+SANITIZED = os.environ.get("CRASHER_SANITIZED") == "1"
 TIMEOUT_S = 120
 TRIES = 10  # of what needs another thread to answer within 200 ms, on a machine that may be busy
 STATE_WHOLE = 2  # src/crash/file.h
@@ -23,7 +24,7 @@ def environment(**extra):
     env = {k: v for k, v in os.environ.items() if not k.startswith("SPY_")}
     # A sanitizer's own handlers, and its own malloc, are not what is tried here.
     env["ASAN_OPTIONS"] = ":".join(f"handle_{name}=0" for name in ("segv", "sigbus", "sigfpe", "sigill", "abort")) + \
-        ":detect_leaks=0:use_sigaltstack=0:" + env.get("ASAN_OPTIONS", "")
+        ":detect_leaks=0:use_sigaltstack=0:disable_coredump=0:" + env.get("ASAN_OPTIONS", "")
     return {**env, **extra}
 
 
@@ -129,6 +130,7 @@ class Places(Crash):
         self.crash("segv", "never")
         self.assertIn("never(", self.told()["stack"])
 
+    @unittest.skipIf(SANITIZED, "the sanitizer's malloc ends the process in its own way")
     def test_inside_malloc(self):
         done = self.run_host("malloc", "working")
         self.assertIn(-done.returncode, (signal.SIGABRT, signal.SIGSEGV), done.stderr)
@@ -141,6 +143,47 @@ class Places(Crash):
         line = self.told()
         self.assertTrue(line["stack"].startswith("[0x0 "), line["stack"])
         self.assertIn("handle_request(", line["stack"])
+
+
+class Ends(Crash):
+    """How the process before ended, where no crash tells."""
+
+    def said(self):
+        return [line["event"] for line in self.next_start() if line["event"] in ("unclean_end", "crash_recovered")]
+
+    def test_a_kill(self):
+        self.crash("kill", "main", number=signal.SIGKILL)
+        lines = self.next_start()
+        ends = [line for line in lines if line["event"] == "unclean_end"]
+        self.assertEqual(len(ends), 1)
+        self.assertEqual((ends[0]["ended_release"], ends[0]["rebooted"]), ("crasher@1.0", False))
+        self.assertLessEqual(ends[0]["started_at"], ends[0]["last_seen_at"])
+        self.assertEqual(self.said(), [])  # once
+
+    def test_a_crash_that_nobody_saw(self):
+        self.crash("stack", "never")
+        self.assertEqual(self.said(), ["unclean_end"])
+        self.assertEqual(self.said(), [])
+
+    def test_a_crash_is_told_as_one(self):
+        self.crash("segv")
+        self.assertEqual(self.said(), ["crash_recovered"])
+
+    def test_an_exit_without_a_stop(self):
+        done = self.run_host("exit")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.said(), [])
+
+    def test_a_stop(self):
+        self.assertEqual(self.said(), [])
+        self.assertEqual(self.said(), [])
+
+    def test_a_file_that_is_none(self):
+        self.said()
+        for bad in (b"", b"x" * 10, b"\xff" * 4096):
+            with open(os.path.join(self.state, "run"), "wb") as file:
+                file.write(bad)
+            self.assertEqual(self.said(), [])
 
 
 class Threads(Crash):

@@ -50,7 +50,7 @@ static int tear_down(void **state)
     (void)state;
     (void)spy_stop(20000);
     char path[128];
-    static const char *const files[] = { "lock", "rings", "rings.dead.1" };
+    static const char *const files[] = { "lock", "rings", "rings.dead.1", "run" };
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         snprintf(path, sizeof(path), "%s/state/%s", dir, files[i]);
         (void)unlink(path);
