@@ -40,16 +40,18 @@ static inline void keep_field(struct fields *fields, size_t key_bytes)
     const struct spy_field *field = &view->fields[fields->count];
     const struct spy__key_numbers numbers = spy__key_numbers(field->key, key_bytes - 1);
     struct spy_field *same = find_same(view, fields->count, spy__key_bit(&numbers), &fields->seen);
+    size_t at = fields->count;
     if (__builtin_expect(same != NULL, 0)) {
+        at = (size_t)(same - view->fields);
         *same = *field;
-    } else if (__builtin_expect(fields->count == SPY_FIELDS_MAX, 0)) {
+    } else if (__builtin_expect(at == SPY_FIELDS_MAX, 0)) {
         view->fields_dropped++;
+        return;
     } else {
-        if (fields->keys) {
-            view->keys[fields->count] =
-                spy__keys_find(fields->keys, field->key, key_bytes - 1, &numbers);
-        }
         fields->count++;
+    }
+    if (fields->keys) {
+        view->keys[at] = spy__keys_find(fields->keys, field->key, key_bytes - 1, &numbers);
     }
 }
 
