@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -173,11 +174,14 @@ static bool add_header(struct curl_slist **list, const char *line)
 static bool set_up_post(CURL *easy, const struct spy__request *request, const struct spy__buf *body,
                         struct curl_slist **headers, struct spy__http_reply *reply)
 {
-    // No waiting for a 100, and no type that says a form comes.
-    bool good = add_header(headers, "Expect:") &&
-                add_header(headers, "Content-Type: application/octet-stream");
+    static const char type[] = "Content-Type:";
+    bool good = add_header(headers, "Expect:"), typed = false; // no waiting for a 100
     for (size_t i = 0; good && i < request->header_count; i++) {
         good = add_header(headers, request->headers[i]);
+        typed = typed || strncasecmp(request->headers[i], type, sizeof(type) - 1) == 0;
+    }
+    if (good && !typed) { // libcurl would say that a form comes
+        good = add_header(headers, "Content-Type: application/octet-stream");
     }
     return good && curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->len) == CURLE_OK &&

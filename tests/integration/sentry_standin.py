@@ -79,6 +79,8 @@ class Sentry:
         headers = {}
         while (field := file.readline().strip()):
             name, value = field.decode("latin-1").split(":", 1)
+            if name.lower() in headers:
+                self.wrong.append(f"two headers {name}")
             headers[name.lower()] = value.strip()
         body = file.read(int(headers.get("content-length", 0)))
         if headers.get("content-encoding") == "gzip":
