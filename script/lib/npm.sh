@@ -67,7 +67,11 @@ check_integrity() {
 
 # What packages are to get of a dependency, whatever they ask for themselves.
 write_overrides() {
-    tier=all wanted override | awk -F@ '{ printf "%s\"%s\": \"%s\"", n++ ? ", " : "{ \"overrides\": { ", $1, $2 } END { if (n) print " } }" }' >"$NPM/package.json"
+    local package list=
+    for package in $(tier=all wanted override); do
+        list+="${list:+, }\"${package%@*}\": \"${package##*@}\""
+    done
+    echo "{ \"overrides\": { $list } }" >"$NPM/package.json"
 }
 
 # npm takes away what it is not asked for: what another tier brought is asked for again.

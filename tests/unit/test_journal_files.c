@@ -110,6 +110,42 @@ static void a_torn_tail_is_cut(void **state)
     assert_int_equal(rig->lost[0][SPY__JOURNAL_LOST_CORRUPT], 0);
 }
 
+// Entries of all lengths, which lie over the ends of what is read and written at once.
+static void long_entries_among_short_ones_are_read_again(void **state)
+{
+    struct journal_rig *rig = *state;
+    static const size_t lengths[] = { 1,      SPY__ENTRY_BYTES_MAX,
+                                      7,      SPY__JOURNAL_BUFFER - 100,
+                                      90,     SPY__JOURNAL_BUFFER,
+                                      300000, SPY__ENTRY_BYTES_MAX - 9,
+                                      200000, 200000,
+                                      8 };
+    const size_t count = sizeof(lengths) / sizeof(lengths[0]);
+    static unsigned char bytes[SPY__ENTRY_BYTES_MAX];
+    struct spy__journal_entry entry;
+    for (int run = 0; run < 2; run++) { // the second one reads what the first one left
+        rig->options.segment_bytes = rig->options.bytes_max = 0;
+        journal_rig_open(rig, false);
+        struct spy__journal_reader *a = journal_rig_reader(rig, "a", 2);
+        for (size_t i = 0; run == 0 && i < count; i++) {
+            memset(bytes, (int)i + 1, sizeof(bytes));
+            spy__journal_append(rig->journal, 1, bytes, lengths[i]);
+        }
+        spy__journal_flush(rig->journal);
+        for (size_t i = 0; i < count; i++) {
+            assert_true(spy__journal_reader_next(a, &entry));
+            assert_int_equal(entry.n, lengths[i]);
+            memset(bytes, (int)i + 1, entry.n);
+            assert_memory_equal(entry.bytes, bytes, entry.n);
+        }
+        assert_false(spy__journal_reader_next(a, &entry));
+        spy__journal_reader_close(a);
+        journal_rig_close(rig);
+    }
+    assert_int_equal(rig->told[SPY__JOURNAL_DAMAGED], 0);
+    assert_int_equal(rig->lost[0][SPY__JOURNAL_LOST_CORRUPT], 0);
+}
+
 static void after_a_cut_it_goes_on_elsewhere(void **state)
 {
     struct journal_rig *rig = *state;
@@ -384,6 +420,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, journal_rig_set_up, journal_rig_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_torn_tail_is_cut),
+        TEST(long_entries_among_short_ones_are_read_again),
         TEST(after_a_cut_it_goes_on_elsewhere),
         TEST(damage_costs_what_it_hit_and_is_counted),
         TEST(the_damaged_end_of_a_segment_is_counted_too),
