@@ -201,16 +201,21 @@ static struct entry *get_entry(struct spy__history *h, struct stack *stack, cons
 
 // ---- single samples
 
+// A thread's number may be another's later.
 static void remember_thread(struct spy__history *h, uint64_t tid, const char *name)
 {
     uint32_t i = 0;
     while (i < h->thread_count && h->threads[i].tid != tid) {
         i++;
     }
-    if (i == h->thread_count && i < THREADS_MAX) {
-        h->thread_count++;
-        h->threads[i].tid = tid;
-        (void)snprintf(h->threads[i].name, sizeof(h->threads[i].name), "%s", name);
+    if (i == THREADS_MAX) {
+        return;
+    }
+    struct thread *thread = &h->threads[i];
+    if (i == h->thread_count || strcmp(thread->name, name) != 0) {
+        h->thread_count += i == h->thread_count;
+        thread->tid = tid;
+        (void)snprintf(thread->name, sizeof(thread->name), "%s", name);
     }
 }
 

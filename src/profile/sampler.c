@@ -210,8 +210,10 @@ static void stop_thread(void)
     pthread_mutex_unlock(&all.mu);
     if (joins) {
         pthread_join(all.thread, NULL);
+        pthread_mutex_lock(&all.mu);
         pthread_cond_destroy(&all.changed);
         all.collecting = false;
+        pthread_mutex_unlock(&all.mu);
     }
 }
 
@@ -223,7 +225,7 @@ static int start_history(void)
         return 0;
     }
     all.options.continuous_hz = rate_in_force(all.options.continuous_hz);
-    int err = spy__workers_open(spy__watch_take);
+    int err = spy__workers_open(spy__watch_take, true);
     if (err != 0) {
         return err;
     }
@@ -238,7 +240,7 @@ static void end_all(void)
     }
     all.options.watch(NULL);
     spy__watch_options(all.options.work, false);
-    spy__workers_set_period(0);
+    spy__workers_rest();
     spy__sessions_cancel();
     spy__history_free(all.history);
     all.history = NULL;
@@ -323,7 +325,7 @@ static int begin_session(uint32_t *ret, const struct spy__profile_ask *ask)
     }
     int err = check_ask(ask, &start.work);
     if (err == 0) {
-        err = spy__workers_open(spy__watch_take);
+        err = spy__workers_open(spy__watch_take, false);
         err = err == -EBUSY ? -EPERM : err;
     }
     err = err ? err : start_thread();

@@ -2,6 +2,17 @@
 
 #include <string.h>
 
+void spy__waits_trim(struct spy__waits *waits, uint64_t span_id, bool (*is_open)(uint32_t profile))
+{
+    while (waits->depth > 0) {
+        const struct spy__wait *innermost = &waits->open[waits->depth - 1];
+        if (innermost->span_id == span_id || is_open(innermost->profile)) {
+            return;
+        }
+        waits->depth--;
+    }
+}
+
 struct spy__wait *spy__waits_open(struct spy__waits *waits, uint64_t now_ns, uint64_t cpu_ns,
                                   bool exact)
 {

@@ -47,6 +47,10 @@ struct spy__waits {
     struct spy__wait open[SPY__WAITS_DEPTH_MAX];
 };
 
+// Forgets innermost frames until one of the span is the innermost, or of a profile that is open: what
+// began here and went on elsewhere will not be closed here. For whoever opens a frame inside that span.
+void spy__waits_trim(struct spy__waits *waits, uint64_t span_id, bool (*is_open)(uint32_t profile));
+
 // Opens a frame, with nothing set but its start and CPU time: `cpu_ns` where it is exact.
 struct spy__wait *spy__waits_open(struct spy__waits *waits, uint64_t now_ns, uint64_t cpu_ns,
                                   bool exact);

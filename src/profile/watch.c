@@ -121,17 +121,21 @@ static void tell_span(const struct moment *moment, const struct spy__wait *frame
     }
 }
 
-// Opens a frame where the work is of interest. NULL: it is not, or the thread is no worker.
-static struct spy__wait *open_frame(struct moment *moment)
+// Opens a frame inside that of a span, where the work is of interest. NULL: it is not, or the thread
+// is no worker.
+static struct spy__wait *open_frame(struct moment *moment, uint64_t parent_id)
 {
     const bool exact = is_exact(&moment->work);
     moment->worker = exact || spy__watch_history() ? spy__worker_self() : NULL;
     if (!moment->worker) {
         return NULL;
     }
-    struct spy__wait *frame = spy__waits_open(&moment->worker->waits, moment->now_ns,
-                                              exact ? spy__thread_cpu_ns() : 0, exact);
+    struct spy__waits *waits = &moment->worker->waits;
+    spy__waits_trim(waits, parent_id, spy__session_is_open);
+    struct spy__wait *frame =
+        spy__waits_open(waits, moment->now_ns, exact ? spy__thread_cpu_ns() : 0, exact);
     frame->span_id = moment->work.span_id;
+    frame->parent_id = parent_id;
     frame->operation = moment->work.operation;
     frame->profile = moment->work.profile;
     if (exact) {
@@ -153,16 +157,15 @@ static void begin(uint64_t span_id, uint64_t parent_id, uint64_t now_ns, uintptr
     struct moment moment = { .now_ns = now_ns, .caller = caller };
     (void)span_id; // the work has it
     get_work(&moment.work);
-    struct spy__wait *frame = open_frame(&moment);
+    const struct spy__wait *frame = open_frame(&moment, parent_id);
     if (frame) {
-        frame->parent_id = parent_id;
         tell_span(&moment, frame, SPY__SAMPLE_SPAN_BEGAN);
     }
 }
 
 static void end(uint64_t span_id, uint64_t now_ns, uintptr_t caller)
 {
-    struct moment moment = { .worker = spy__worker_self(), .now_ns = now_ns, .caller = caller };
+    struct moment moment = { .worker = spy__worker_here(), .now_ns = now_ns, .caller = caller };
     struct spy__wait *frame =
         moment.worker ? spy__waits_span(&moment.worker->waits, span_id) : NULL;
     if (frame) {
@@ -180,10 +183,9 @@ static void arrive(uint32_t profile, uintptr_t caller)
 {
     struct moment moment = { .now_ns = spy__monotonic_ns(), .caller = caller };
     get_work(&moment.work);
-    struct spy__wait *frame = spy__session_is_open(profile) ? open_frame(&moment) : NULL;
+    struct spy__wait *frame = spy__session_is_open(profile) ? open_frame(&moment, 0) : NULL;
     if (frame) {
         frame->arrival = true;
-        frame->parent_id = 0;
     }
 }
 
@@ -191,14 +193,12 @@ static void enter(uint32_t profile, uintptr_t caller)
 {
     if (profile != 0) {
         arrive(profile, caller);
-    } else if (spy__watch_history()) {
-        (void)spy__worker_self(); // sampled from here on
     }
 }
 
 static void leave(uint32_t profile, uintptr_t caller)
 {
-    struct moment moment = { .worker = profile != 0 ? spy__worker_self() : NULL, .caller = caller };
+    struct moment moment = { .worker = profile != 0 ? spy__worker_here() : NULL, .caller = caller };
     struct spy__wait *frame =
         moment.worker ? spy__waits_arrival(&moment.worker->waits, profile) : NULL;
     if (frame) {
@@ -215,7 +215,7 @@ void spy__watch_marked(uint32_t profile, uintptr_t caller)
 
 void spy__watch_ending(uint32_t profile)
 {
-    struct moment moment = { .worker = spy__worker_self(), .now_ns = spy__monotonic_ns() };
+    struct moment moment = { .worker = spy__worker_here(), .now_ns = spy__monotonic_ns() };
     if (moment.worker) {
         get_work(&moment.work);
         spy__waits_settle(&moment.worker->waits, profile, moment.now_ns, spy__thread_cpu_ns(),

@@ -23,6 +23,7 @@ static struct {
     unsigned count;           // guarded by mu
     uint64_t period_ns;       // guarded by mu
     spy__take *take;          // atomic
+    bool every;               // atomic, relaxed: all threads that call Spyglass
 } all = { .mu = PTHREAD_MUTEX_INITIALIZER };
 
 static char token; // its address is the token
@@ -155,10 +156,19 @@ static void free_worker(struct spy__worker *worker)
     (void)munmap(worker, sizeof(*worker));
 }
 
-// Whoever is at work already becomes a worker when it is next told of.
+// The library's own threads block all signals.
+static bool takes_signals(void)
+{
+    sigset_t blocked;
+    return pthread_sigmask(SIG_BLOCK, NULL, &blocked) == 0 && !sigismember(&blocked, SIGPROF);
+}
+
 static void begin_thread(void)
 {
     may_be = true;
+    if (__atomic_load_n(&all.every, __ATOMIC_RELAXED) && takes_signals()) {
+        (void)spy__worker_self();
+    }
 }
 
 static void end_thread(void)
@@ -224,18 +234,34 @@ struct spy__worker *spy__worker_self(void)
     return self ? self : make_self();
 }
 
+struct spy__worker *spy__worker_here(void)
+{
+    return self;
+}
+
 // ---- all of them
 
-int spy__workers_open(spy__take *take)
+int spy__workers_open(spy__take *take, bool every)
 {
+    bool hooked = __atomic_load_n(&all.take, __ATOMIC_RELAXED) != NULL;
     int err = install();
-    if (err == 0 && __atomic_load_n(&all.take, __ATOMIC_RELAXED) != take) {
-        err = spy__threads_hook(&hook);
-    }
     if (err == 0) {
         __atomic_store_n(&all.take, take, __ATOMIC_RELEASE);
+        __atomic_store_n(&all.every, every || all.every, __ATOMIC_RELAXED);
+    }
+    if (err == 0 && (every || !hooked)) {
+        err = spy__threads_hook(&hook); // each thread is asked again
+    }
+    if (err != 0 && !hooked) {
+        __atomic_store_n(&all.take, NULL, __ATOMIC_RELAXED);
     }
     return err;
+}
+
+void spy__workers_rest(void)
+{
+    __atomic_store_n(&all.every, false, __ATOMIC_RELAXED);
+    spy__workers_set_period(0);
 }
 
 static void unlink_worker(struct spy__worker *worker)
@@ -275,6 +301,7 @@ void spy__workers_forget(void)
     all.list = NULL;
     all.count = 0;
     all.period_ns = 0;
+    all.every = false;
     self = NULL;
     may_be = all.take != NULL;
 }

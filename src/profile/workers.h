@@ -1,7 +1,8 @@
 // The threads that work for the host, each with a timer on its CPU time, and the signal handler that
 // the timers call.
 //
-// A thread becomes a worker by its first work while a profiler is there, and is none from its end on.
+// A thread becomes a worker when it is wanted as one, or by its first call of Spyglass while all are,
+// and is none from its end on.
 // Its timer signals that thread alone, and only while it runs: a thread that is blocked in a system
 // call gets no signal.
 //
@@ -39,13 +40,17 @@ struct spy__worker {
 // Takes a sample in the handler: the thread has run so long, and was interrupted at pc.
 typedef void spy__take(struct spy__worker *worker, uint64_t weight_ns, uintptr_t pc);
 
-// Installs the handler. Returns 0; -EBUSY where the host has one of its own; or as spy__threads_hook().
+// Installs the handler. `every`: all threads that call Spyglass become workers. Returns 0; -EBUSY where the host has one of its own; or as spy__threads_hook().
 // `take` stays in force until another one comes. Threads: one at a time.
-int spy__workers_open(spy__take *take);
+int spy__workers_open(spy__take *take, bool every);
+// No thread becomes one by itself any more, and timers stand still.
+void spy__workers_rest(void);
 
 // The calling thread's own, made at its first call. NULL: no memory, too many, or not its time
 // (counted); a thread is not asked again then.
 struct spy__worker *spy__worker_self(void);
+// The same, where it was made.
+struct spy__worker *spy__worker_here(void);
 
 // Sets the period of all timers, and of those to come; 0: they stand still.
 void spy__workers_set_period(uint64_t period_ns);

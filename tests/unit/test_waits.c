@@ -143,6 +143,28 @@ static void test_a_profile_that_ends_is_told_what_is_open(void **state)
     assert_null(spy__waits_span(&waits, 1));
 }
 
+static bool is_open(uint32_t profile)
+{
+    return profile == 33;
+}
+
+// A request that began in this thread and went on in another one: nobody closes it here.
+static void test_what_went_elsewhere_is_forgotten(void **state)
+{
+    (void)state;
+    open_at(1, 0, 0, false);
+    open_at(2, 10, 0, false);
+    spy__waits_trim(&waits, 1, is_open); // another child of the first
+    assert_int_equal(waits.depth, 1);
+    spy__waits_trim(&waits, 7, is_open); // of nobody that is here
+    assert_int_equal(waits.depth, 0);
+    open_at(3, 20, 0, true)->profile = 33; // a profile that is open is not left
+    open_at(4, 30, 0, false);
+    spy__waits_trim(&waits, 7, is_open);
+    assert_int_equal(waits.depth, 1);
+    assert_non_null(spy__waits_span(&waits, 3));
+}
+
 static void test_the_outermost_gives_way(void **state)
 {
     (void)state;
@@ -164,6 +186,7 @@ int main(void)
         cmocka_unit_test_setup(test_what_was_left_open_ends_with_what_is_around_it, set_up),
         cmocka_unit_test_setup(test_inexact_frames_are_told_where_they_are_long, set_up),
         cmocka_unit_test_setup(test_a_profile_that_ends_is_told_what_is_open, set_up),
+        cmocka_unit_test_setup(test_what_went_elsewhere_is_forgotten, set_up),
         cmocka_unit_test_setup(test_the_outermost_gives_way, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
