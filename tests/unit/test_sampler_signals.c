@@ -27,7 +27,7 @@
 #include "spyglass/span.h"
 #include "stack_plugin.h"
 
-#define SIGNALS_DEFAULT 20000
+#define SIGNALS_DEFAULT 50000
 #define SECONDS_MAX 1200 // for a million, on a machine that has much else to do
 #define ERRNO 4711
 
@@ -35,6 +35,7 @@ static struct spy_operation churn = { .name = "churn" };
 static atomic_ulong taken, rounds[3], short_lives, wrong;
 static atomic_bool over;
 static pthread_t targets[3];
+static pthread_barrier_t all_here;
 
 // The sampler asks for the work of a thread at each signal; at operations too, but those ask here.
 static __thread bool in_operation;
@@ -98,14 +99,26 @@ static void sort(void)
     qsort(numbers, 256, sizeof(numbers[0]), compare);
 }
 
+static void send_signal(size_t target)
+{
+    const union sigval token = { .sival_ptr = spy__workers_token() };
+    int err = pthread_sigqueue(targets[target], SIGPROF, token);
+    wrong += err != 0 && err != EAGAIN;
+}
+
+// Each signals the others, wherever they are just then.
 static void *live(void *arg)
 {
     static void (*const lives[])(void) = { allocate, load, sort };
     const size_t number = (size_t)(uintptr_t)arg;
+    pthread_barrier_wait(&all_here);
     while (!over) {
         one_round(lives[number]);
+        send_signal((number + 1) % 3);
+        send_signal((number + 2) % 3);
         rounds[number]++;
     }
+    pthread_barrier_wait(&all_here); // nobody signals one that is gone
     return NULL;
 }
 
@@ -145,16 +158,14 @@ static void *profile(void *arg)
     return NULL;
 }
 
-static void send_signals(unsigned long wanted)
+static void wait_for_signals(unsigned long wanted)
 {
-    const union sigval token = { .sival_ptr = spy__workers_token() };
     const uint64_t until_ns = spy__monotonic_ns() + SECONDS_MAX * UINT64_C(1000000000);
     while (taken < wanted && spy__monotonic_ns() < until_ns) {
         for (size_t i = 0; i < 3; i++) {
-            int err = pthread_sigqueue(targets[i], SIGPROF, token);
-            wrong += err != 0 && err != EAGAIN;
+            send_signal(i);
         }
-        sched_yield();
+        nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
     }
     assert_true(taken >= wanted);
 }
@@ -171,12 +182,14 @@ static void test_very_many_signals(void **state)
                                                            .mark = spy__context_mark,
                                                            .watch = spy__context_watch }),
         0);
+    pthread_barrier_init(&all_here, NULL, 4);
     for (uintptr_t i = 0; i < 3; i++) {
         assert_int_equal(pthread_create(&targets[i], NULL, live, (void *)i), 0);
     }
     assert_int_equal(pthread_create(&others[0], NULL, give_birth, NULL), 0);
     assert_int_equal(pthread_create(&others[1], NULL, profile, NULL), 0);
-    send_signals(wanted);
+    pthread_barrier_wait(&all_here);
+    wait_for_signals(wanted);
     // All are still there, and get on.
     for (size_t i = 0; i < 3; i++) {
         const unsigned long before = rounds[i];
@@ -186,6 +199,7 @@ static void test_very_many_signals(void **state)
         assert_true(rounds[i] > before);
     }
     over = true;
+    pthread_barrier_wait(&all_here);
     for (size_t i = 0; i < 3; i++) {
         pthread_join(targets[i], NULL);
     }
