@@ -23,7 +23,7 @@ bool spy__clock_is_fake(void);
 
 // Whether the processor's counter stands for time (base/ticks.h): there is a steady one, as was
 // said here, and no fake clock. Atomic, relaxed.
-extern bool spy__ticks_raw;
+extern bool spy__ticks_raw __attribute__((visibility("hidden")));
 void spy__clock_counter(bool steady);
 
 #endif

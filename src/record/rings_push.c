@@ -116,7 +116,7 @@ static enum outcome write_record(struct spy__producer *p, const struct spy__reco
                                  struct patience *patience)
 {
     struct spy__wire_put put;
-    struct spy__wire_head head = { 0 };
+    struct spy__wire_head head = { .ticks = spy__ticks() };
     if (!spy__rings_begin(p, &put, &head)) {
         return TRY_AGAIN;
     }

@@ -1,7 +1,7 @@
 // The caller's side of the rings, inline: a thread's place in its ring, and a record's way into it.
 //
 //     struct spy__wire_put put;
-//     struct spy__wire_head head = { … };
+//     struct spy__wire_head head = { .ticks = spy__ticks(), … };
 //     if (spy__rings_begin(&spy__producer, &put, &head)) {
 //         … parts …
 //         if (spy__rings_end(&spy__producer, &put, &head)) return;
@@ -43,11 +43,11 @@ extern __thread struct spy__producer spy__producer __attribute__((tls_model("ini
 void spy__rings_look(struct spy__producer *p);
 
 // Atomic. Odd while rings are open; changes with every open, stop and fork.
-extern unsigned spy__rings_generation;
+extern unsigned spy__rings_generation __attribute__((visibility("hidden")));
 // Const after the first open.
-extern bool spy__rings_fenced;
+extern bool spy__rings_fenced __attribute__((visibility("hidden")));
 // Atomic: the pump has no timer running.
-extern bool spy__rings_asleep;
+extern bool spy__rings_asleep __attribute__((visibility("hidden")));
 
 // Asks for a cache line that will be written to, for this processor alone: what compilers make of
 // __builtin_prefetch() for any x86-64 fetches it for reading, and the first store would wait for the
@@ -83,12 +83,10 @@ static inline void spy__rings_leave(struct spy__producer *p)
     __atomic_store_n(p->busy, 0, __ATOMIC_RELEASE);
 }
 
-// False where the slow road must be taken.
+// False where the slow road must be taken. head->ticks is the time.
 static inline bool spy__rings_begin(struct spy__producer *p, struct spy__wire_put *put,
                                     struct spy__wire_head *head)
 {
-    // First of all: what follows goes on while the counter is read, which takes long.
-    head->ticks = spy__ticks();
     if (!spy__rings_enter(p)) {
         return false;
     }
@@ -103,22 +101,24 @@ static inline bool spy__rings_begin(struct spy__producer *p, struct spy__wire_pu
 static inline bool spy__rings_end(struct spy__producer *p, struct spy__wire_put *put,
                                   struct spy__wire_head *head)
 {
-    if (__builtin_expect(put->failed, 0)) {
+    if (__builtin_expect(spy__wire_failed(put), 0)) {
         spy__rings_leave(p);
         return false;
     }
-    p->head += spy__wire_put_end(put, head);
-    p->sequence++;
-    p->slot->sequence = p->sequence;
-    __atomic_store_n(&p->slot->head, p->head, __ATOMIC_RELEASE);
+    const size_t bytes = spy__wire_put_end(put, head);
+    const uint64_t end = p->head + bytes;
+    p->head = end;
+    p->sequence = head->sequence;
+    p->slot->sequence = head->sequence;
+    __atomic_store_n(&p->slot->head, end, __ATOMIC_RELEASE);
     // The pump has read the bytes that come next, or wiped them: they are asked for now, so that the
-    // next record's stores do not wait for them.
-    const unsigned char *next = p->data + (p->head & p->mask);
+    // next record's stores do not wait for them. (The ring is mapped twice in a row.)
+    const unsigned char *next = put->start + bytes;
     for (unsigned i = 0; i < SPY__RINGS_AHEAD; i += 64) {
         spy__rings_prefetch(next + i);
     }
     // Before the next record finds none, and starts again on the slow road.
-    if (__builtin_expect(p->limit - p->head < SPY__RINGS_LOW, 0)) {
+    if (__builtin_expect(p->limit - end < SPY__RINGS_LOW, 0)) {
         spy__rings_look(p);
     }
     spy__rings_leave(p);

@@ -4,10 +4,10 @@
 // reading a record back to sum it would wait until its stores have left the store buffer. For the
 // same reason nothing is put together in memory in pieces.
 //
-// A part that does not fit makes the put `failed`, and what follows goes nowhere. Copies may write
-// past what they copy; the next part writes over that. The owner of the bytes keeps SPY__WIRE_SLACK
-// free behind `end`, so that small parts are written first and looked at then: `at` is past `end`
-// for a moment, by less than the slack.
+// Where a part does not fit, the put has failed: no room is left, and what follows goes nowhere.
+// Copies may write past what they copy; the next part writes over that. The owner of the bytes keeps
+// SPY__WIRE_SLACK free behind `end`, so that small parts are written first and looked at then: `at`
+// is past `end` for a moment, by less than the slack.
 #ifndef RECORD_WIRE_PUT_H
 #define RECORD_WIRE_PUT_H
 
@@ -29,7 +29,6 @@ typedef uint64_t spy__pair __attribute__((vector_size(16)));
 struct spy__wire_put {
     unsigned char *start, *at, *end; // start is 8-aligned
     spy__pair a, b;                  // the check
-    bool failed;
 };
 
 // ---- the check: a sum, and a sum of the sums, which tells the order (after J. G. Fletcher, "An
@@ -125,7 +124,7 @@ static inline void spy__wire_mix_text(struct spy__wire_put *put, const unsigned 
 // The sum of n bytes by themselves.
 static inline uint64_t spy__wire_sum_of(const void *bytes, size_t n)
 {
-    struct spy__wire_put put = { .failed = false };
+    struct spy__wire_put put = { .at = NULL };
     spy__wire_mix_bytes(&put, (const unsigned char *)bytes, n);
     return spy__wire_sum(&put);
 }
@@ -164,8 +163,12 @@ static inline uint64_t spy__wire_check(const struct spy__wire_put *put,
 
 static inline void spy__wire_fail(struct spy__wire_put *put)
 {
-    put->failed = true;
     put->at = put->end = put->start;
+}
+
+static inline bool spy__wire_failed(const struct spy__wire_put *put)
+{
+    return put->end == put->start;
 }
 
 // Room for n more bytes.
@@ -212,16 +215,18 @@ static inline void spy__wire_put_bytes(struct spy__wire_put *put, const void *by
     put->at = to + n;
 }
 
-// Bytes that were written before and whose own sum is known: their sum stands for them. So many that
-// SPY__WIRE_SLACK more can be read.
+// Bytes, at least one, that were written before and whose own sum is known: their sum stands for
+// them. SPY__WIRE_SLACK more can be read.
 static inline void spy__wire_put_blob(struct spy__wire_put *put, const void *bytes, size_t n,
                                       uint64_t sum)
 {
     const unsigned char *s = (const unsigned char *)bytes;
     if (spy__wire_fits(put, n)) {
-        for (size_t i = 0; i < n; i += 32) {
-            memcpy(put->at + i, s + i, 32);
-        }
+        size_t i = 0;
+        do {
+            memcpy(put->at + i, s + i, SPY__WIRE_SLACK);
+            i += SPY__WIRE_SLACK;
+        } while (i < n);
         put->at += n;
         spy__wire_mix(put, spy__wire_pair(sum, n));
     }
@@ -302,21 +307,22 @@ static inline void spy__wire_put_words(struct spy__wire_put *put, uint64_t x, ui
     spy__wire_pass(put, put->at + 16);
 }
 
-// A field's string, of which a caller takes SPY__FIELD_STR_MAX bytes at most.
-static inline void spy__wire_put_string(struct spy__wire_put *put, const char *s, size_t n)
+// A field's string. False where it does not fit, or must be cut.
+static inline bool spy__wire_put_string(struct spy__wire_put *put, const char *s, size_t n)
 {
     if (__builtin_expect(n > SPY__FIELD_STR_MAX, 0)) {
         spy__wire_fail(put);
-        return;
+        return false;
     }
 #if SPY__WIRE_PEEK
     if (n < 16 && ((uintptr_t)s & 4095) <= 4096 - 16) {
         spy__wire_put_pair(put, put->at, spy__wire_keep(spy__wire_load(s), (unsigned)n));
         spy__wire_pass(put, put->at + n);
-        return;
+        return !spy__wire_failed(put);
     }
 #endif
     spy__wire_put_bytes(put, s, n);
+    return !spy__wire_failed(put);
 }
 
 // The value of a string that must be cut, or addresses; returns its bytes.
@@ -360,8 +366,7 @@ static inline void spy__wire_put_values(struct spy__wire_put *put, const struct 
         uint64_t value = fields[i].value.u;
         if (fields[i].type == SPY_FIELD_STR) {
             value = fields[i].len;
-            spy__wire_put_string(put, fields[i].value.s, fields[i].len);
-            if (__builtin_expect(put->failed, 0)) {
+            if (__builtin_expect(!spy__wire_put_string(put, fields[i].value.s, value), 0)) {
                 return;
             }
         } else if (fields[i].type == SPY_FIELD_BOOL) {
@@ -388,8 +393,7 @@ static inline void spy__wire_put_begin(struct spy__wire_put *put, void *to, size
     put->at = put->end = put->start;
     put->a = spy__wire_pair(seed, 0);
     put->b = spy__wire_pair(0, 0);
-    put->failed = cap < sizeof(struct spy__wire_head);
-    if (!put->failed) {
+    if (cap >= sizeof(struct spy__wire_head)) {
         put->at += sizeof(struct spy__wire_head);
         put->end += cap;
     }

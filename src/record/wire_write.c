@@ -95,7 +95,7 @@ size_t spy__wire_write(void *to, size_t cap, const struct spy__record *record)
     cap -= SPY__WIRE_SLACK;
     spy__wire_put_begin(&put, to, cap < SPY__RECORD_MAX ? cap & ~(size_t)7 : SPY__RECORD_MAX, 0);
     spy__wire_put_record(&put, &head, record);
-    return put.failed ? 0 : spy__wire_put_end(&put, &head);
+    return spy__wire_failed(&put) ? 0 : spy__wire_put_end(&put, &head);
 }
 
 size_t spy__wire_copy(void *to, size_t cap, const struct spy__record *record)

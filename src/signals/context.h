@@ -32,6 +32,11 @@ struct spy_context {
     struct spy_trace *trace;      // a reference, or NULL: the timeline that its spans go to
 };
 
+// What is copied with the ids is within the struct (spy__wire_put_blob()).
+_Static_assert(offsetof(struct spy_context, ids) + (sizeof(struct spy__ids) + 63) / 64 * 64 <=
+                   sizeof(struct spy_context),
+               "a reader of the ids reads by 64 bytes");
+
 // Bound fields, with their keys and strings, and their wire form, behind them in the same
 // allocation. Immutable once published.
 struct spy__bound {

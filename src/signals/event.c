@@ -195,7 +195,8 @@ void spy__event(const struct spy_uuid *given, const char *type, const struct spy
     struct spy__wire_put put;
     struct spy__wire_head head = { .kind = SPY__KIND_EVENT,
                                    .level = SPY_LEVEL_INFO,
-                                   .flags = SPY__WIRE_EVENT };
+                                   .flags = SPY__WIRE_EVENT,
+                                   .ticks = spy__ticks() };
     type = type ? type : "";
     if (SPY__UNLIKELY(n > SPY_FIELDS_MAX) || SPY__UNLIKELY(!spy__rings_begin(p, &put, &head))) {
         publish_slowly(id, type, fields, n);

@@ -178,55 +178,75 @@ static __attribute__((noinline)) void learn(struct spy__site *site, const char *
                                       __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 }
 
-// The shape of the call, or NULL: its place has none, or this call is another.
-static inline const struct spy__shape *shape_of(struct spy__site *site, const char *module,
-                                                const char *event, const struct spy_field *fields,
-                                                size_t n)
-{
-    const struct spy__shape *shape =
-        site ? (const struct spy__shape *)__atomic_load_n(&site->shape, __ATOMIC_ACQUIRE) : NULL;
-    if (site && SPY__UNLIKELY(!shape)) {
-        learn(site, module, event, fields, n);
-    }
-    return shape && SPY__LIKELY(spy__shape_fits(shape, event, module, fields, n)) ? shape : NULL;
-}
-
-void spy__log(struct spy__site *site, enum spy_level level, const char *module, const char *event,
-              const struct spy_field *fields, size_t n)
+// A line of its place's shape. False where it did not fit.
+static inline bool log_shaped(const struct spy__shape *shape, enum spy_level level, uint64_t ticks,
+                              const struct spy_field *fields, size_t n)
 {
     struct spy__producer *p = &spy__producer;
     struct spy__wire_put put;
-    struct spy__wire_head head = { .kind = SPY__KIND_LOG, .level = (uint8_t)level };
-    unsigned bad = 0;
-    if (SPY__UNLIKELY(level < SPY_LEVEL_DEBUG || level > SPY_LEVEL_ERROR)) {
-        return;
+    struct spy__wire_head head = { .kind = SPY__KIND_LOG,
+                                   .level = (uint8_t)level,
+                                   .flags = SPY__WIRE_SHAPE,
+                                   .ticks = ticks,
+                                   .event_bytes = shape->wire_bytes };
+    if (SPY__UNLIKELY(too_many(n)) || SPY__UNLIKELY(!spy__rings_begin(p, &put, &head))) {
+        return false;
     }
+    head.span_id = spy__current.span_id;
+    spy__put_ids(&put, &head);
+    spy__wire_put_blob(&put, shape->wire, shape->wire_bytes, shape->wire_sum);
+    put_bound(&put, &head);
+    spy__wire_put_values(&put, fields, n);
+    head.field_count = (uint16_t)(head.field_count + n);
+    return spy__rings_end(p, &put, &head);
+}
+
+// Any other line.
+static __attribute__((noinline)) void log_plainly(struct spy__site *site, enum spy_level level,
+                                                  const char *module, const char *event,
+                                                  const struct spy_field *fields, size_t n)
+{
+    struct spy__producer *p = &spy__producer;
+    struct spy__wire_put put;
+    struct spy__wire_head head = { .kind = SPY__KIND_LOG,
+                                   .level = (uint8_t)level,
+                                   .ticks = spy__ticks() };
     event = event ? event : "";
+    if (site && !__atomic_load_n(&site->shape, __ATOMIC_RELAXED)) {
+        learn(site, module, event, fields, n);
+    }
     if (SPY__UNLIKELY(too_many(n)) || SPY__UNLIKELY(!spy__rings_begin(p, &put, &head))) {
         log_slowly(level, module, event, fields, n);
         return;
     }
     head.span_id = spy__current.span_id;
     spy__put_ids(&put, &head);
-    const struct spy__shape *shape = shape_of(site, module, event, fields, n);
-    if (SPY__LIKELY(shape)) {
-        head.flags = SPY__WIRE_SHAPE;
-        head.event_bytes = shape->wire_bytes;
-        spy__wire_put_blob(&put, shape->wire, shape->wire_bytes, shape->wire_sum);
-        put_bound(&put, &head);
-        spy__wire_put_values(&put, fields, n);
-        head.field_count = (uint16_t)(head.field_count + n);
-    } else {
-        head.event_bytes = (uint32_t)spy__wire_put_text(&put, event);
-        if (module) {
-            head.module_bytes = (uint32_t)spy__wire_put_text(&put, module);
-        }
-        put_bound(&put, &head);
-        bad = spy__put_fields(&put, &head, fields, n);
+    head.event_bytes = (uint32_t)spy__wire_put_text(&put, event);
+    if (module) {
+        head.module_bytes = (uint32_t)spy__wire_put_text(&put, module);
     }
+    put_bound(&put, &head);
+    unsigned bad = spy__put_fields(&put, &head, fields, n);
     if (SPY__UNLIKELY(!spy__rings_end(p, &put, &head))) {
         log_slowly(level, module, event, fields, n);
     } else if (SPY__UNLIKELY(bad)) {
         spy__dropped(SPY__SIGNAL_LOG, SPY__DROP_FIELDS, bad);
+    }
+}
+
+void spy__log(struct spy__site *site, enum spy_level level, const char *module, const char *event,
+              const struct spy_field *fields, size_t n)
+{
+    // First of all: what follows goes on while the counter is read, which takes long.
+    const uint64_t ticks = spy__ticks();
+    if (SPY__UNLIKELY(level < SPY_LEVEL_DEBUG || level > SPY_LEVEL_ERROR)) {
+        return;
+    }
+    const struct spy__shape *shape =
+        site ? (const struct spy__shape *)__atomic_load_n(&site->shape, __ATOMIC_ACQUIRE) : NULL;
+    if (SPY__UNLIKELY(!shape) || SPY__UNLIKELY(!spy__shape_fits(shape, event, module, fields, n))) {
+        log_plainly(site, level, module, event, fields, n);
+    } else if (SPY__UNLIKELY(!log_shaped(shape, level, ticks, fields, n))) {
+        log_slowly(level, module, event, fields, n);
     }
 }

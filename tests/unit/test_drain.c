@@ -52,7 +52,7 @@ static void put(unsigned lane, uint64_t ns, uint64_t number)
     struct spy__wire_put to;
     spy__wire_put_begin(&to, bytes[lane] + filled[lane], LANE_BYTES - filled[lane], 0);
     spy__wire_put_record(&to, &head, &record);
-    assert_false(to.failed);
+    assert_false(spy__wire_failed(&to));
     filled[lane] += spy__wire_put_end(&to, &head);
 }
 

@@ -60,7 +60,7 @@ static size_t write_shaped(size_t cap, const struct spy__shape *shape,
     }
     spy__wire_put_values(&put, fields, shape->n);
     head.field_count = (uint16_t)(head.field_count + shape->n);
-    return put.failed ? 0 : spy__wire_put_end(&put, &head);
+    return spy__wire_failed(&put) ? 0 : spy__wire_put_end(&put, &head);
 }
 
 static void assert_sample(const struct spy__wire_view *view, size_t at)
