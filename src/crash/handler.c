@@ -96,7 +96,10 @@ static void ask_others(void)
     for (size_t i = 0; i < SPY__CRASH_OTHERS_MAX; i++) {
         struct spy__crash_thread *thread = spy__crash_thread_at(crash.file, 1 + i);
         const pid_t tid = (pid_t)spy__attached_at(i);
-        thread->copy = SPY__COPY_NONE;
+        if (__atomic_load_n(&thread->copy, __ATOMIC_ACQUIRE) == SPY__COPY_BEGUN) {
+            continue; // it is still at it for an earlier report, which the process has survived
+        }
+        __atomic_store_n(&thread->copy, SPY__COPY_NONE, __ATOMIC_RELAXED);
         if (tid == 0 || tid == this_thread()) {
             continue;
         }
