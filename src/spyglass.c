@@ -37,6 +37,7 @@
 #include "health.h"
 #include "outbound.h"
 #include "profiling.h"
+#include "reports.h"
 #include "settings.h"
 #include "signals/tail.h"
 #include "signals/error.h"
@@ -257,6 +258,7 @@ static int start_admin(const struct spy__settings *s)
         .token = s->admin_token,
         .ready = admin_ready,
         .prometheus_url = s->prometheus_url,
+        .write_profile = spy__report_write,
 #ifdef SPY_WITH_DELIVER
         .fetch = spy__http_get,
         .ask = spy__outbound_asker() ? spy__clickhouse_ask : NULL,

@@ -18,6 +18,7 @@
 #include "serve/debug.h"
 #include "serve/level.h"
 #include "serve/level_change.h"
+#include "serve/profile.h"
 #include "serve/proxy.h"
 #include "serve/proxy_url.h"
 #include "serve/scrape.h"
@@ -39,6 +40,7 @@ struct spy__admin {
     struct spy__slots scrapes;
     struct spy__proxy proxy;
     struct spy__sql sql;
+    struct spy__profile_views profiles;
     bool (*ready)(void);
     uint16_t port;
     int fd;    // listens; the daemon closes it
@@ -61,7 +63,7 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
     (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (status == MHD_HTTP_UNAUTHORIZED) {
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
-    } else if (status == MHD_HTTP_SERVICE_UNAVAILABLE) {
+    } else if (status == MHD_HTTP_SERVICE_UNAVAILABLE || status == MHD_HTTP_TOO_MANY_REQUESTS) {
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
     }
     enum MHD_Result result = MHD_queue_response(connection, status, response);
@@ -176,6 +178,22 @@ static enum MHD_Result answer_debug(struct MHD_Connection *connection, const cha
     return answer(connection, status, response, "application/json");
 }
 
+static enum MHD_Result answer_profile(struct spy__admin *admin, struct MHD_Connection *connection,
+                                      const char *path, const char *method)
+{
+    unsigned status = MHD_HTTP_SERVICE_UNAVAILABLE;
+    const char *type = "text/plain; charset=utf-8";
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0) {
+        return answer_not_allowed(connection, "GET");
+    }
+    if (is_foreign(connection)) {
+        return answer_text(connection, MHD_HTTP_FORBIDDEN, "Only from this page.\n");
+    }
+    struct MHD_Response *response =
+        spy__profile_view_response(&admin->profiles, connection, path, &status, &type);
+    return answer(connection, status, response, type);
+}
+
 static enum MHD_Result change_level(struct spy__admin *admin, struct MHD_Connection *connection,
                                     const struct spy__upload *body)
 {
@@ -232,6 +250,10 @@ static enum MHD_Result answer_sql(struct spy__admin *admin, struct MHD_Connectio
 static enum MHD_Result route(struct spy__admin *admin, struct MHD_Connection *connection,
                              const char *path, const char *method)
 {
+    struct spy__profile_ask_view view;
+    if (spy__profile_view_has(path, &view)) {
+        return answer_profile(admin, connection, path, method);
+    }
     bool metrics = strcmp(path, "/metrics") == 0;
     bool health = strcmp(path, "/healthz") == 0;
     bool ready = strcmp(path, "/readyz") == 0;
@@ -424,12 +446,14 @@ int spy__admin_start(struct spy__admin **ret, const struct spy__admin_options *o
     spy__proxy_init(&admin->proxy, admin->strings + token_bytes,
                     prometheus[0] ? options->fetch : NULL);
     spy__sql_init(&admin->sql, options->ask, options->asker);
+    spy__profile_views_init(&admin->profiles, options->write_profile);
     spy__slots_init(&admin->scrapes, SCRAPES_MAX);
     admin->daemon = start_with_signals_blocked(admin, fd);
     if (!admin->daemon) {
         close(fd);
         spy__proxy_done(&admin->proxy);
         spy__sql_done(&admin->sql);
+        spy__profile_views_done(&admin->profiles);
         spy__slots_done(&admin->scrapes);
         free(admin);
         return say(error, -ENOMEM, options->address, "no memory or no thread");
@@ -452,9 +476,11 @@ void spy__admin_stop(struct spy__admin *admin)
         spy__slots_close(&admin->scrapes);
         spy__proxy_close(&admin->proxy);
         spy__sql_close(&admin->sql);
+        spy__profile_views_close(&admin->profiles);
         MHD_stop_daemon(admin->daemon);
         spy__proxy_done(&admin->proxy);
         spy__sql_done(&admin->sql);
+        spy__profile_views_done(&admin->profiles);
         spy__slots_done(&admin->scrapes);
         explicit_bzero(admin->strings, strlen(admin->token));
         free(admin);

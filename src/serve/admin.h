@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "serve/profile.h"
 #include "serve/proxy.h"
 #include "serve/sql.h"
 
@@ -25,6 +26,7 @@ struct spy__admin_options {
     spy__fetch *fetch;          // carries them; NULL: they are answered 501
     spy__sql_ask *ask; // carries its SQL to ClickHouse, by `asker`; NULL: it is answered 501
     void *asker;       // borrowed until the stop
+    spy__profile_write *write_profile; // writes profiles for people
 };
 
 // Enough for any sentence of spy__admin_start().

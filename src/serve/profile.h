@@ -1,0 +1,68 @@
+// Profiles on the admin port: of the process from now on, of what continuous profiling saw, and of
+// one slow request.
+//
+//     /debug/pprof/profile?seconds=10   pprof, CPU time      (1 to 60; 10)
+//     /debug/pprof/wall?seconds=10      pprof, and what waited
+//     /debug/pprof/folded?seconds=10    folded stacks
+//     /debug/flamegraph?seconds=10      a page
+//     ...?from=SECONDS&to=SECONDS       instead: that time of the history, since 1970; either may be
+//                                       left out
+//     ...?id=ID                         instead: the slow request with this id
+//     ...?view=cpu                      CPU time alone, where there is a choice
+//
+// A profile of the process blocks the thread of its connection alone.
+#ifndef SERVE_PROFILE_H
+#define SERVE_PROFILE_H
+
+#include <microhttpd.h>
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/wish.h"
+#include "profile/profile.h"
+#include "serve/slots.h"
+
+// How many at once: each one of the process costs all of its threads.
+#define SPY__PROFILE_VIEWS_MAX 4u
+#define SPY__PROFILE_VIEW_SECONDS 10u
+#define SPY__PROFILE_VIEW_SECONDS_MAX 60u
+#define SPY__PROFILE_VIEW_ID_MAX 128u
+
+// spy__report_write().
+typedef int spy__profile_write(struct spy__buf *out, const struct spy__profile *profile,
+                               const struct spy__wish *wish, const char *title, int status,
+                               const char **ret_type);
+
+struct spy__profile_views {
+    struct spy__slots slots;   // SPY__PROFILE_VIEWS_MAX
+    struct spy__slots pause;   // none: whoever waits for one waits for the time, or for the stop
+    spy__profile_write *write; // const after init
+};
+
+void spy__profile_views_init(struct spy__profile_views *views, spy__profile_write *write);
+// Ends what is under way, and refuses what comes.
+void spy__profile_views_close(struct spy__profile_views *views);
+void spy__profile_views_done(struct spy__profile_views *views);
+
+// What a query asks for.
+struct spy__profile_ask_view {
+    struct spy__wish wish;
+    bool has_from, has_to; // of the history
+    uint64_t from_s, to_s;
+    unsigned seconds;                      // of now, where neither is said
+    char id[SPY__PROFILE_VIEW_ID_MAX + 1]; // of a slow request; "" for none
+};
+
+// What is asked of this path, without a query. False: it is none of ours.
+bool spy__profile_view_has(const char *path, struct spy__profile_ask_view *ret);
+// Takes one parameter; others are ignored, and so are empty ones. Returns 0, or -EINVAL with a
+// sentence in *ret_why.
+int spy__profile_view_param(struct spy__profile_ask_view *ask, const char *name, const char *value,
+                            const char **ret_why);
+
+// The answer, its status and its type. NULL without memory.
+struct MHD_Response *spy__profile_view_response(struct spy__profile_views *views,
+                                                struct MHD_Connection *connection, const char *path,
+                                                unsigned *ret_status, const char **ret_type);
+
+#endif
