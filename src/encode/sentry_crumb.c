@@ -76,7 +76,7 @@ void spy__sentry_put_crumb(struct spy__json *j, const struct spy__record *record
     const char *module = record->module ? record->module : "log";
     spy__json_object(j);
     spy__json_key(j, "timestamp");
-    spy__sentry_put_time(j, record->time_ns);
+    spy__sentry_put_time(j, record->time_ns + record->duration_ns); // of a span: when it was known
     spy__json_key(j, "type");
     spy__json_str(j, "default");
     spy__json_key(j, "category");
