@@ -46,7 +46,11 @@ struct spy_operation {
     struct spy_metric total;   /**< counter: ended, whatever the outcome */
     struct spy_metric success; /**< counter: ended well */
     struct spy_metric failures; /**< counter: failed, by error_type */
-    int no_failure_line;        /**< 1: a failure makes no log line (the caller makes its own) */
+    struct spy_metric
+        cpu_seconds;     /**< counter: CPU time of its thread from spy_begin() to spy_end(),
+                                      with all that lies between; costs two system calls. Requests of
+                                      the HTTP middleware, which travel, count none */
+    int no_failure_line; /**< 1: a failure makes no log line (the caller makes its own) */
     struct spy__operation_state *state; /* private */
 };
 
@@ -79,6 +83,7 @@ struct spy_span {
     const struct spy_field *attributes;
     size_t attribute_count;
     const char *outer; /* the innermost operation's name before */
+    uint64_t cpu_ns;
 };
 
 /**

@@ -48,6 +48,12 @@ uint64_t spy__realtime_coarse_ns(void)
     return fake ? fake->realtime_ns : read_ns(CLOCK_REALTIME_COARSE);
 }
 
+uint64_t spy__thread_cpu_ns(void)
+{
+    const struct spy__fake_clock *fake = __atomic_load_n(&fake_clock, __ATOMIC_RELAXED);
+    return fake ? fake->thread_cpu_ns : read_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 void spy__clock_fake(struct spy__fake_clock *fake)
 {
     __atomic_store_n(&fake_clock, fake, __ATOMIC_RELAXED);

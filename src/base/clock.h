@@ -12,11 +12,13 @@ uint64_t spy__realtime_ns(void);
 // The same as it was at the kernel's last tick, up to some milliseconds ago: at a quarter of the
 // cost.
 uint64_t spy__realtime_coarse_ns(void);
+// Nanoseconds of CPU time that the calling thread has used, CLOCK_THREAD_CPUTIME_ID: a system call.
+uint64_t spy__thread_cpu_ns(void);
 
-// Tests: both clocks read from *fake until it is NULL again. One at a time, before other threads
+// Tests: all clocks read from *fake until it is NULL again. One at a time, before other threads
 // start.
 struct spy__fake_clock {
-    uint64_t monotonic_ns, realtime_ns;
+    uint64_t monotonic_ns, realtime_ns, thread_cpu_ns;
 };
 void spy__clock_fake(struct spy__fake_clock *fake);
 bool spy__clock_is_fake(void);

@@ -9,6 +9,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "base/threads.h"
 #include "metrics/dropped.h"
@@ -36,13 +37,6 @@ static __thread bool may_be __attribute__((tls_model("initial-exec")));
 void *spy__workers_token(void)
 {
     return &token;
-}
-
-uint64_t spy__thread_cpu_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 // ---- the handler

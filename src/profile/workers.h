@@ -64,7 +64,4 @@ void spy__workers_forget(void);
 // What a signal must carry to be ours, for tests that send some.
 void *spy__workers_token(void);
 
-// The calling thread's CPU time.
-uint64_t spy__thread_cpu_ns(void);
-
 #endif

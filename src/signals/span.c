@@ -41,8 +41,8 @@ struct spy__operation_state {
     int error; // what registration returned
     size_t label_count;
     struct spy_histogram seconds;
-    struct spy_counter total, success, failures;
-    struct subset seconds_labels, total_labels, success_labels, failures_labels;
+    struct spy_counter total, success, failures, cpu_seconds;
+    struct subset seconds_labels, total_labels, success_labels, failures_labels, cpu_labels;
 };
 
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
@@ -137,20 +137,21 @@ static int register_all(struct spy__operation_state *state, const struct spy_ope
         }
     }
     int err = operation->name && operation->name[0] ? 0 : -EINVAL;
-    if (err == 0) {
-        err = register_seconds(state, operation);
-    }
-    if (err == 0) {
-        err = register_counter(&state->total, &state->total_labels, operation, &operation->total,
-                               NULL);
-    }
-    if (err == 0) {
-        err = register_counter(&state->success, &state->success_labels, operation,
-                               &operation->success, NULL);
-    }
-    if (err == 0) {
-        err = register_counter(&state->failures, &state->failures_labels, operation,
-                               &operation->failures, "error_type");
+    err = err ? err : register_seconds(state, operation);
+    const struct {
+        struct spy_counter *counter;
+        struct subset *labels;
+        const struct spy_metric *metric;
+        const char *last_label;
+    } counters[] = {
+        { &state->total, &state->total_labels, &operation->total, NULL },
+        { &state->success, &state->success_labels, &operation->success, NULL },
+        { &state->failures, &state->failures_labels, &operation->failures, "error_type" },
+        { &state->cpu_seconds, &state->cpu_labels, &operation->cpu_seconds, NULL },
+    };
+    for (size_t i = 0; err == 0 && i < sizeof(counters) / sizeof(counters[0]); i++) {
+        err = register_counter(counters[i].counter, counters[i].labels, operation,
+                               counters[i].metric, counters[i].last_label);
     }
     return err;
 }
@@ -264,6 +265,9 @@ int spy_operation_declare(struct spy_operation *operation, const char *const val
     if (pick(v, &state->success_labels, values, true)) {
         (void)counter_child(state->success, v, state->success_labels.count);
     }
+    if (pick(v, &state->cpu_labels, values, true)) {
+        (void)counter_child(state->cpu_seconds, v, state->cpu_labels.count);
+    }
     if (pick(v, &state->failures_labels, values, true)) {
         const size_t count = state->failures_labels.count;
         for (size_t i = 0; error_types && error_types[i]; i++) {
@@ -281,7 +285,8 @@ struct spy_span spy__begin(struct spy_operation *operation, const char *const va
         return span;
     }
     spy__thread_enter();
-    if (!state_of(operation)) {
+    const struct spy__operation_state *state = state_of(operation);
+    if (!state) {
         spy__dropped(SPY__SIGNAL_SPAN, SPY__DROP_MEMORY, 1);
         return span;
     }
@@ -296,6 +301,9 @@ struct spy_span spy__begin(struct spy_operation *operation, const char *const va
     spy__current.operation = operation->name;
     span.start_ns = spy__monotonic_ns();
     spy__tell_begin(&span, __builtin_return_address(0));
+    if (SPY__UNLIKELY(state->cpu_seconds.family != NULL)) {
+        span.cpu_ns = spy__thread_cpu_ns();
+    }
     return span;
 }
 
@@ -437,6 +445,18 @@ static void count_outcome(const struct spy__operation_state *state, const struct
     }
 }
 
+static void count_cpu(const struct spy_span *span)
+{
+    const struct spy__operation_state *state = span->operation->state;
+    const char *v[SPY_LABELS_MAX];
+    if (SPY__UNLIKELY(state->cpu_seconds.family != NULL)) {
+        double seconds = (double)(spy__thread_cpu_ns() - span->cpu_ns) / 1e9;
+        pick(v, &state->cpu_labels, span->values, false);
+        spy_counter_add_double(counter_child(state->cpu_seconds, v, state->cpu_labels.count),
+                               seconds);
+    }
+}
+
 static void end_span(struct spy_span *span, struct spy_outcome outcome, uint64_t end_ns,
                      uint64_t now_ns)
 {
@@ -469,6 +489,7 @@ void spy_end(struct spy_span *span, struct spy_outcome outcome)
 {
     if (span && span->operation) {
         uint64_t now_ns = spy__monotonic_ns();
+        count_cpu(span);
         spy__tell_end(span, now_ns, __builtin_return_address(0));
         spy__trace_add(span, outcome, now_ns);
         if (outcome.error_type && __atomic_load_n(&spy__errors_wanted, __ATOMIC_RELAXED)) {

@@ -132,6 +132,30 @@ static void golden(void **state)
                         "golden_failures_total{agent_name=\"scorer\",error_type=\"unknown\"} 1\n");
 }
 
+// An operation's CPU time is its thread's, and has that of what lies inside it.
+static void cpu_time_by_operation(void **state)
+{
+    (void)state;
+    static struct spy_operation busy = {
+        .name = "busy",
+        .labels = SPY_LABELS("part"),
+        .cpu_seconds = { "busy_cpu_seconds_total", "CPU time" },
+    };
+    assert_int_equal(spy_operation_declare(&busy, (const char *[]){ "inner" }, 1, NULL), 0);
+    struct spy_span outer = spy_begin(&busy, "outer");
+    fake.thread_cpu_ns += 250000000;
+    struct spy_span inner = spy_begin(&busy, "inner");
+    fake.thread_cpu_ns += 500000000;
+    pass_ms(2000); // it waits: no CPU time
+    spy_end(&inner, SPY_SUCCESS);
+    spy_end(&inner, SPY_SUCCESS);
+    spy_end(&outer, spy_failure("timeout", NULL));
+    assert_string_equal(exposed("busy_"), "# HELP busy_cpu_seconds_total CPU time\n"
+                                          "# TYPE busy_cpu_seconds_total counter\n"
+                                          "busy_cpu_seconds_total{part=\"inner\"} 0.5\n"
+                                          "busy_cpu_seconds_total{part=\"outer\"} 0.75\n");
+}
+
 // As external services have it: latency by service and operation, errors by service, no success
 // counter.
 static struct spy_operation external = {
@@ -401,6 +425,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden),
+        cmocka_unit_test(cpu_time_by_operation),
         cmocka_unit_test(subsets_and_declared_series),
         cmocka_unit_test(no_labels_and_no_metrics),
         cmocka_unit_test(wrong_operations_are_refused),
