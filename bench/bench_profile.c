@@ -14,12 +14,12 @@
 #include "spyglass/spyglass.h"
 
 enum {
-    PAIRS = 101,
-    REQUESTS = 40, // a turn, some 60 ms
+    PAIRS = 41,
+    REQUESTS = 400, // a turn, some half a second: what a start costs is lost in it
     OPERATIONS = 20,
-    // The ranks of the interval: of 101 values, 40 or more lie on each side of the median but in one
+    // The ranks of the interval: of 41 values, 14 or more lie on each side of the median but in one
     // of 20 times (binomial, p = 1/2).
-    RANK_LOW = 40,
+    RANK_LOW = 14,
     RANK_HIGH = PAIRS - 1 - RANK_LOW,
 };
 
