@@ -157,6 +157,7 @@ static int start_spyglass(const struct service *service, const struct config *co
         .sentry_dsn = config->sentry_dsn,
         .before_send = is_error,
         .traces_sample_rate = rate(config->traces_sample_rate),
+        .profiles_sample_rate = rate(config->profiles_sample_rate),
         .traces_sample_routes = config->traces_sample_routes,
         .trace_slow_ms = (unsigned)config->trace_slow_ms,
     };

@@ -1,5 +1,5 @@
-// Traces on their way to Sentry: one that was kept becomes a transaction, of one that was not only
-// its number is told.
+// Traces on their way to Sentry: one that was kept becomes a transaction, some with a profile of what
+// continuous profiling saw of them; of one that was not kept only its number is told.
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,10 +8,13 @@
 #include "backends/sentry_dsn.h"
 #include "backends/sentry_report.h"
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/trace_lists.h"
+#include "encode/sentry_profile.h"
 #include "encode/sentry_transaction.h"
 #include "outbound.h"
+#include "profiling.h"
 #include "record/wire.h"
 #include "signals/dsc.h"
 #include "spyglass/uuid.h"
@@ -23,6 +26,12 @@
 static struct {
     struct spy__wire_view root, span;
 } views;
+
+// Const while a pump runs.
+static struct {
+    double rate; // of the transactions
+    char platform[32];
+} profiles;
 
 // "o42.ingest.example" names the organisation 42; no other host does.
 static const char *org_of(const struct spy__sentry_dsn *dsn, char ret[24])
@@ -45,6 +54,14 @@ int spy__outbound_traces_open(const struct spy__settings *s)
     if (!s->sentry_dsn || spy__sentry_dsn_parse(&dsn, s->sentry_dsn, &why) != 0) {
         return 0; // who makes the backend says why
     }
+    const char *platform =
+        s->profiles_platform ? s->profiles_platform : SPY__SENTRY_PROFILE_PLATFORM;
+    if (strlen(platform) >= sizeof(profiles.platform)) {
+        return spy__settings_refuse(-EINVAL, "profiles_platform is longer than %zu bytes",
+                                    sizeof(profiles.platform) - 1);
+    }
+    (void)snprintf(profiles.platform, sizeof(profiles.platform), "%s", platform);
+    profiles.rate = s->profiles_rate;
     return spy__dsc_set(&(struct spy__dsc_options){ .public_key = dsn.key,
                                                     .org_id = org_of(&dsn, org),
                                                     .release = s->release,
@@ -60,10 +77,10 @@ void spy__outbound_traces_close(void)
 }
 
 // The same trace gives the same id, also after a crash in between: Sentry then has it once.
-static struct spy_uuid id_of(const struct spy__record *root)
+static struct spy_uuid id_of(const struct spy__record *root, const char *suffix)
 {
-    char name[17];
-    (void)snprintf(name, sizeof(name), "%016llx", (unsigned long long)root->span_id);
+    char name[32];
+    (void)snprintf(name, sizeof(name), "%016llx%s", (unsigned long long)root->span_id, suffix);
     return spy_uuid_v5((struct spy_uuid){ root->trace_hi, root->trace_lo }, name);
 }
 
@@ -107,6 +124,44 @@ static void put_dsc(struct spy__buf *out, const struct spy__record *root)
     }
 }
 
+// By the trace's id, and apart from what it was sampled by itself.
+static bool is_profiled(const struct spy__trace *trace)
+{
+    const uint64_t id[] = { trace->hi, trace->lo };
+    return (double)(spy__hash(id, sizeof(id), 2) >> 11) * 0x1p-53 < profiles.rate;
+}
+
+// Writes its profile, where it is to have one and there is something in it: else nothing.
+static void put_profile(struct spy__buf *out, const struct spy__trace *trace,
+                        const struct spy__record *root)
+{
+    struct spy__profile *profile = is_profiled(trace) ? spy__profiling_of_trace(trace, root) : NULL;
+    char text[SPY__SENTRY_TRANSACTION_NAME_MAX];
+    struct spy__buf name;
+    if (!profile) {
+        return;
+    }
+    const struct spy_uuid transaction = id_of(root, ""), id = id_of(root, "-profile");
+    spy__buf_init_fixed(&name, text, sizeof(text));
+    spy__sentry_put_transaction_name(&name, root);
+    int err = spy__encode_sentry_profile(
+        out,
+        &(struct spy__sentry_profile){ .host = spy__outbound_host(),
+                                       .profile = profile,
+                                       .platform = profiles.platform,
+                                       .event_hi = id.hi,
+                                       .event_lo = id.lo,
+                                       .transaction_hi = transaction.hi,
+                                       .transaction_lo = transaction.lo,
+                                       .name = name.failed ? root->event : name.bytes,
+                                       .name_n = name.failed ? strlen(root->event) : name.len });
+    spy__profile_free(profile);
+    if (err == -ENOMEM) { // larger than Sentry takes, or than what memory there is
+        spy__outbound_sentry_lost(SPY__SENTRY_INSUFFICIENT_DATA, SPY__SENTRY_PROFILE, 1);
+        spy__buf_reset(out);
+    }
+}
+
 void spy__outbound_trace(const struct spy__trace *trace)
 {
     if (!spy__outbound_sentry_wants() || !trace->root) {
@@ -120,13 +175,14 @@ void spy__outbound_trace(const struct spy__trace *trace)
     if (spy__wire_read(&views.root, trace->root->bytes, trace->root->n) != 0) {
         return;
     }
-    struct spy__buf body, dsc;
+    struct spy__buf body, dsc, profile;
     struct spy__json j;
     unsigned spans = 0;
     const struct spy__record *root = &views.root.record;
-    const struct spy_uuid id = id_of(root);
+    const struct spy_uuid id = id_of(root, "");
     spy__buf_init(&body, SPY__DOCUMENT_ITEM_BYTES_MAX);
     spy__buf_init(&dsc, SPY__DOCUMENT_TRACE_BYTES_MAX);
+    spy__buf_init(&profile, SPY__DOCUMENT_ITEM_BYTES_MAX);
     spy__json_init(&j, &body);
     spy__sentry_transaction_begin(
         &j, &(struct spy__sentry_transaction){ .host = spy__outbound_host(),
@@ -141,6 +197,7 @@ void spy__outbound_trace(const struct spy__trace *trace)
     if (body.failed || dsc.failed) {
         spy__outbound_refused("sentry", "no_memory");
     } else {
+        put_profile(&profile, trace, root);
         spy__outbound_sentry_give(&(struct spy__document){
             .event_hi = id.hi,
             .event_lo = id.lo,
@@ -149,10 +206,12 @@ void spy__outbound_trace(const struct spy__trace *trace)
             .items = { { .type = "transaction",
                          .count = spans,
                          .bytes = body.bytes,
-                         .n = body.len } },
-            .item_count = 1,
+                         .n = body.len },
+                       { .type = "profile", .bytes = profile.bytes, .n = profile.len } },
+            .item_count = profile.len > 0 ? 2 : 1,
         });
     }
     spy__buf_done(&body);
     spy__buf_done(&dsc);
+    spy__buf_done(&profile);
 }

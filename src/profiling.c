@@ -53,6 +53,20 @@ void spy__profiling_slow(uint64_t slow_ns)
     slow_after_ns = slow_ns;
 }
 
+// Of a root's record: the request, as the sampler is asked for it.
+static struct spy__slow_request request_of(const struct spy__trace *trace,
+                                           const struct spy__record *root)
+{
+    struct spy__slow_request request = { .trace_hi = trace->hi,
+                                         .trace_lo = trace->lo,
+                                         .start_ns = root->time_ns,
+                                         .duration_ns = trace->root_ns };
+    (void)snprintf(request.correlation_id, sizeof(request.correlation_id), "%s",
+                   trace->correlation_id);
+    (void)snprintf(request.name, sizeof(request.name), "%s", root->event);
+    return request;
+}
+
 // Whatever else is to be said of its trace.
 static void keep_slow(const struct spy__trace *trace)
 {
@@ -61,14 +75,15 @@ static void keep_slow(const struct spy__trace *trace)
         spy__wire_read(&root, trace->root->bytes, trace->root->n) != 0) {
         return;
     }
-    struct spy__slow_request request = { .trace_hi = trace->hi,
-                                         .trace_lo = trace->lo,
-                                         .start_ns = root.record.time_ns,
-                                         .duration_ns = trace->root_ns };
-    (void)snprintf(request.correlation_id, sizeof(request.correlation_id), "%s",
-                   trace->correlation_id);
-    (void)snprintf(request.name, sizeof(request.name), "%s", root.record.event);
+    const struct spy__slow_request request = request_of(trace, &root.record);
     spy__profile_keep_slow(&request);
+}
+
+struct spy__profile *spy__profiling_of_trace(const struct spy__trace *trace,
+                                             const struct spy__record *root)
+{
+    const struct spy__slow_request request = request_of(trace, root);
+    return spy__profile_of_request(&request);
 }
 
 void spy__profiling_decided(const struct spy__trace *trace)

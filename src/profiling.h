@@ -2,6 +2,7 @@
 #ifndef PROFILING_H
 #define PROFILING_H
 
+#include "profile/profile.h"
 #include "record/recent/traces.h"
 #include "settings.h"
 
@@ -18,5 +19,9 @@ void spy__profiling_stop(void);
 // traces: how long that is.
 void spy__profiling_slow(uint64_t slow_ns);
 void spy__profiling_decided(const struct spy__trace *trace);
+// What continuous profiling has of a trace that has just ended; NULL where there is none, or no
+// memory. Free it with spy__profile_free().
+struct spy__profile *spy__profiling_of_trace(const struct spy__trace *trace,
+                                             const struct spy__record *root);
 
 #endif

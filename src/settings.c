@@ -421,27 +421,35 @@ static int find_sentry(struct spy__settings *s, const struct spy_options *o)
 
 // ---- traces
 
+static int find_rate(double *ret, double option, const char *name, const char *variable)
+{
+    const char *text = or_null(getenv(variable));
+    *ret = option == SPY_SAMPLE_NONE ? 0 : option;
+    if (!(*ret >= 0 && *ret <= 1)) {
+        return spy__settings_refuse(-EINVAL, "%s is %g: it must be 0 to 1", name, option);
+    }
+    return option != 0 || !text || spy__sampling_read_rate(ret, text)
+               ? 0
+               : spy__settings_refuse(-EINVAL, "%s is %.64s: it must be 0 to 1", variable, text);
+}
+
 static int find_sampling(struct spy__settings *s, const struct spy_options *o)
 {
-    const char *rate = or_null(getenv("SENTRY_TRACES_SAMPLE_RATE"));
     const char *routes = or_variable(o->traces_sample_routes, "SPY_TRACES_SAMPLE_ROUTES");
-    s->sampling.rate = o->traces_sample_rate == SPY_SAMPLE_NONE ? 0 : o->traces_sample_rate;
-    if (!(s->sampling.rate >= 0 && s->sampling.rate <= 1)) {
-        return spy__settings_refuse(-EINVAL, "traces_sample_rate is %g: it must be 0 to 1",
-                                    o->traces_sample_rate);
+    int err = find_rate(&s->sampling.rate, o->traces_sample_rate, "traces_sample_rate",
+                        "SENTRY_TRACES_SAMPLE_RATE");
+    err = err ? err
+              : find_rate(&s->profiles_rate, o->profiles_sample_rate, "profiles_sample_rate",
+                          "SENTRY_PROFILES_SAMPLE_RATE");
+    if (err != 0 || spy__sampling_parse(&s->sampling, routes) == 0) {
+        return err;
     }
-    if (o->traces_sample_rate == 0 && rate && !spy__sampling_read_rate(&s->sampling.rate, rate)) {
-        return spy__settings_refuse(-EINVAL,
-                                    "SENTRY_TRACES_SAMPLE_RATE is %.64s: it must be 0 to 1", rate);
-    }
-    return spy__sampling_parse(&s->sampling, routes) == 0
-               ? 0
-               : spy__settings_refuse(-EINVAL,
-                                      "%s is \"%.200s\": it must be like "
-                                      "\"GET /healthz=0, /memes/{id}=0.5\", at most %u routes",
-                                      or_null(o->traces_sample_routes) ? "traces_sample_routes"
-                                                                       : "SPY_TRACES_SAMPLE_ROUTES",
-                                      routes, SPY__SAMPLING_ROUTES_MAX);
+    return spy__settings_refuse(-EINVAL,
+                                "%s is \"%.200s\": it must be like "
+                                "\"GET /healthz=0, /memes/{id}=0.5\", at most %u routes",
+                                or_null(o->traces_sample_routes) ? "traces_sample_routes"
+                                                                 : "SPY_TRACES_SAMPLE_ROUTES",
+                                routes, SPY__SAMPLING_ROUTES_MAX);
 }
 
 // ---- all of them
@@ -458,6 +466,7 @@ int spy__settings_find(struct spy__settings *s, const struct spy_options *o)
         .resource_disk = or_null(o->resource_disk) ? o->resource_disk : "/",
         .resource_period_s = o->resource_period_s,
         .trace_slow_ms = o->trace_slow_ms ? o->trace_slow_ms : TRACE_SLOW_MS_DEFAULT,
+        .profiles_platform = or_variable(o->profiles_platform, "SPY_PROFILES_PLATFORM"),
         .before_send = o->before_send,
         .before_send_arg = o->before_send_arg,
         .prometheus_url = or_variable(o->prometheus_url, "SPY_PROMETHEUS_URL"),

@@ -352,6 +352,7 @@ static void log_started(const struct spy__settings *s)
         spy_str("sentry", spy__outbound_sentry()));
     if (s->sentry_dsn) {
         spy_info("sentry_sampling", spy_double("transactions", s->sampling.rate),
+                 spy_double("profiles", s->continuous_hz ? s->profiles_rate : 0),
                  spy_str("failed_and_slow", "always"), spy_uint("slow_ms", s->trace_slow_ms));
     }
 }

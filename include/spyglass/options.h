@@ -56,7 +56,8 @@ enum spy_level {
 /** As log_repeats_max: equal lines are written however often they come. */
 #define SPY_REPEATS_UNLIMITED 0xffffffffu
 
-/** As traces_sample_rate: no trace is kept but for its failure or slowness. */
+/** As traces_sample_rate: no trace is kept but for its failure or slowness. As profiles_sample_rate:
+ * no transaction has a profile. */
 #define SPY_SAMPLE_NONE (-1.0)
 
 struct spy_error_report; /* spyglass/errors.h */
@@ -138,6 +139,13 @@ struct spy_options {
                                   kept, 0 to 1, or SPY_SAMPLE_NONE; default: SENTRY_TRACES_SAMPLE_RATE,
                                   else none. What
                                   the caller in another process has decided goes before */
+    double profiles_sample_rate; /**< of the transactions that are sent to Sentry, the part that has
+                                    a profile too, 0 to 1, or SPY_SAMPLE_NONE; needs `profiling`;
+                                    default: SENTRY_PROFILES_SAMPLE_RATE, else none */
+    const char
+        *profiles_platform; /**< what these profiles say they are of, at most 31 bytes: Sentry
+                                      names addresses by debug files for some platforms only;
+                                      default: SPY_PROFILES_PLATFORM, else "rust" */
     const char *traces_sample_routes; /**< rates of their own for routes, "GET /healthz=0,
                                          /memes/{id}=0.5", at most 32; default:
                                          SPY_TRACES_SAMPLE_ROUTES, else none */

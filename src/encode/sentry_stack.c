@@ -23,7 +23,7 @@ static void put_address(struct spy__json *j, const char *key, uintptr_t address)
 
 // ---- frames
 
-static void put_frame(struct spy__json *j, const struct spy__frame *frame)
+void spy__sentry_put_frame(struct spy__json *j, const struct spy__frame *frame)
 {
     spy__json_object(j);
     put_text(j, "function", frame->function);
@@ -51,7 +51,7 @@ void spy__sentry_put_stack(struct spy__json *j, const struct spy__sentry_stack *
     spy__json_key(j, "frames");
     spy__json_array(j);
     for (size_t i = stack->count; i > 0; i--) {
-        put_frame(j, &stack->frames[i - 1]);
+        spy__sentry_put_frame(j, &stack->frames[i - 1]);
     }
     spy__json_array_end(j);
     spy__json_key(j, "instruction_addr_adjustment");
@@ -78,24 +78,45 @@ void spy__debug_id_print(char ret[SPY__DEBUG_ID_LEN + 1], const char *build_id)
     *at = '\0';
 }
 
+struct image {
+    const char *path, *build_id;
+    uintptr_t start;
+    uint64_t size;
+};
+
+static void put_image(struct spy__json *j, const struct image *image, bool older_words)
+{
+    char debug_id[SPY__DEBUG_ID_LEN + 1];
+    spy__debug_id_print(debug_id, image->build_id);
+    spy__json_object(j);
+    put_text(j, "type", "symbolic");
+    if (older_words) {
+        put_text(j, "name", image->path);
+    }
+    put_text(j, "code_file", image->path);
+    put_text(j, "code_id", image->build_id);
+    if (older_words) {
+        put_text(j, "id", debug_id);
+    }
+    put_text(j, "debug_id", debug_id);
+    put_address(j, "image_addr", image->start);
+    spy__json_key(j, "image_size");
+    spy__json_u64(j, image->size);
+    spy__json_object_end(j);
+}
+
 // "symbolic" is the type of a native image that all of Sentry's parsers know: the one of sentry-cli
 // knows no "elf", and wants `name` and `id`, which are the older words for `code_file` and `debug_id`.
 void spy__sentry_put_image(struct spy__json *j, const char *path, const char *build_id,
                            uintptr_t start, uint64_t size)
 {
-    char debug_id[SPY__DEBUG_ID_LEN + 1];
-    spy__debug_id_print(debug_id, build_id);
-    spy__json_object(j);
-    put_text(j, "type", "symbolic");
-    put_text(j, "name", path);
-    put_text(j, "code_file", path);
-    put_text(j, "code_id", build_id);
-    put_text(j, "id", debug_id);
-    put_text(j, "debug_id", debug_id);
-    put_address(j, "image_addr", start);
-    spy__json_key(j, "image_size");
-    spy__json_u64(j, size);
-    spy__json_object_end(j);
+    put_image(j, &(struct image){ path, build_id, start, size }, true);
+}
+
+void spy__sentry_put_profile_image(struct spy__json *j, const char *path, const char *build_id,
+                                   uintptr_t start, uint64_t size)
+{
+    put_image(j, &(struct image){ path, build_id, start, size }, false);
 }
 
 // Which images were written.

@@ -18,6 +18,9 @@ struct spy__sentry_stack {
 // The value of a "stacktrace": its frames the outermost first, as Sentry has them.
 void spy__sentry_put_stack(struct spy__json *j, const struct spy__sentry_stack *stack);
 
+// One frame.
+void spy__sentry_put_frame(struct spy__json *j, const struct spy__frame *frame);
+
 // Most images of one event; frames in others name their file alone.
 #define SPY__SENTRY_IMAGES_MAX 256u
 
@@ -29,6 +32,10 @@ void spy__sentry_put_debug_meta(struct spy__json *j, const struct spy__sentry_st
 // One image of a debug_meta.
 void spy__sentry_put_image(struct spy__json *j, const char *path, const char *build_id,
                            uintptr_t start, uint64_t size);
+
+// The same in a profile, where the two words for one thing are an error.
+void spy__sentry_put_profile_image(struct spy__json *j, const char *path, const char *build_id,
+                                   uintptr_t start, uint64_t size);
 
 // The id that Sentry and its tools know a debug file by: the first 16 bytes of the build id (which
 // is in hex) as a little-endian GUID.

@@ -134,7 +134,7 @@ void spy__sentry_put_transaction_name(struct spy__buf *out, const struct spy__re
 
 static void put_name(struct spy__json *j, const struct spy__record *root)
 {
-    char storage[512];
+    char storage[SPY__SENTRY_TRANSACTION_NAME_MAX];
     struct spy__buf name;
     spy__buf_init_fixed(&name, storage, sizeof(storage));
     spy__sentry_put_transaction_name(&name, root);

@@ -34,6 +34,9 @@ void spy__sentry_transaction_begin(struct spy__json *j, const struct spy__sentry
 void spy__sentry_transaction_span(struct spy__json *j, const struct spy__record *span);
 void spy__sentry_transaction_end(struct spy__json *j);
 
+// A longer name is that of the operation.
+#define SPY__SENTRY_TRANSACTION_NAME_MAX 512
+
 // What a request is called: "GET /memes/{id}", or the operation's name. Appends it.
 void spy__sentry_put_transaction_name(struct spy__buf *out, const struct spy__record *root);
 

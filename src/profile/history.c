@@ -331,13 +331,18 @@ static void free_slow(struct spy__history *h, struct slow *slow)
     *slow = (struct slow){ 0 };
 }
 
+static bool is_of(const struct recent *recent, const struct spy__slow_request *request)
+{
+    return recent->trace_hi == request->trace_hi && recent->trace_lo == request->trace_lo;
+}
+
 static uint32_t find_samples(const struct spy__history *h, const struct spy__slow_request *request,
                              struct recent *ret)
 {
     uint32_t count = 0;
     for (uint64_t at = h->recent_first; at < h->recent_end; at++) {
         const struct recent *recent = &h->recent[at % SPY__HISTORY_RECENT_MAX];
-        if (recent->trace_hi == request->trace_hi && recent->trace_lo == request->trace_lo) {
+        if (is_of(recent, request)) {
             if (ret) {
                 ret[count] = *recent;
                 (void)hold(recent->stack);
@@ -411,17 +416,33 @@ static void add_single(const struct spy__history *h, const struct recent *recent
     }
 }
 
+static void begin_profile(struct spy__profile *profile, const struct spy__slow_request *request)
+{
+    profile->start_ns = request->start_ns;
+    profile->duration_ns = request->duration_ns;
+    profile->trace_hi = request->trace_hi;
+    profile->trace_lo = request->trace_lo;
+    memcpy(profile->correlation_id, request->correlation_id, sizeof(profile->correlation_id));
+}
+
+void spy__history_single(const struct spy__history *h, const struct spy__slow_request *request,
+                         struct spy__profile *profile)
+{
+    begin_profile(profile, request);
+    for (uint64_t at = h->recent_first; at < h->recent_end; at++) {
+        const struct recent *recent = &h->recent[at % SPY__HISTORY_RECENT_MAX];
+        if (is_of(recent, request)) {
+            add_single(h, recent, profile);
+        }
+    }
+}
+
 bool spy__history_slow(const struct spy__history *h, const char *id, struct spy__profile *profile)
 {
     for (uint32_t i = 0; i < slow_number(h); i++) {
         const struct slow *slow = slow_back(h, i);
         if (is_called(&slow->request, id)) {
-            profile->start_ns = slow->request.start_ns;
-            profile->duration_ns = slow->request.duration_ns;
-            profile->trace_hi = slow->request.trace_hi;
-            profile->trace_lo = slow->request.trace_lo;
-            memcpy(profile->correlation_id, slow->request.correlation_id,
-                   sizeof(profile->correlation_id));
+            begin_profile(profile, &slow->request);
             for (uint32_t s = 0; s < slow->request.samples; s++) {
                 add_single(h, &slow->samples[s], profile);
             }

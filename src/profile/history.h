@@ -42,6 +42,9 @@ void spy__history_window(const struct spy__history *history, uint64_t from_ns, u
 
 // Keeps the request's single samples that are still there. Returns how many.
 uint32_t spy__history_keep(struct spy__history *history, const struct spy__slow_request *request);
+// Adds them to the profile without keeping them, with its times and ids.
+void spy__history_single(const struct spy__history *history,
+                         const struct spy__slow_request *request, struct spy__profile *profile);
 size_t spy__history_kept(const struct spy__history *history, struct spy__slow_request *ret,
                          size_t max);
 // Fills in the profile of one that was kept. False: it was not.

@@ -435,6 +435,20 @@ struct spy__profile *spy__profile_window(uint64_t from_ns, uint64_t to_ns)
     return profile;
 }
 
+struct spy__profile *spy__profile_of_request(const struct spy__slow_request *request)
+{
+    pthread_mutex_lock(&all.mu);
+    struct spy__profile *profile = new_of_history();
+    if (profile) {
+        spy__history_single(all.history, request, profile);
+    }
+    pthread_mutex_unlock(&all.mu);
+    if (profile) {
+        spy__profile_name(profile);
+    }
+    return profile;
+}
+
 void spy__profile_keep_slow(const struct spy__slow_request *request)
 {
     pthread_mutex_lock(&all.mu);

@@ -78,6 +78,7 @@ bool spy__profile_covered(uint64_t *ret_from_ns, uint64_t *ret_to_ns);
 // NULL: there is no history, or no memory.
 struct spy__profile *spy__profile_window(uint64_t from_ns, uint64_t to_ns);
 
+// `samples` is filled in here, all else by whoever tells of it.
 struct spy__slow_request {
     uint64_t trace_hi, trace_lo;
     char correlation_id[129];
@@ -86,8 +87,11 @@ struct spy__slow_request {
     uint32_t samples;
 };
 
-// Keeps the samples of a request that was slow, where there are any left; the oldest one goes. The
-// times and `samples` of *request are filled in by whoever tells, but for the last. Threads: any.
+// The profile of a request that has just ended: of its single samples, which last for some minutes.
+// It may have none. NULL: there is no history, or no memory.
+struct spy__profile *spy__profile_of_request(const struct spy__slow_request *request);
+// Keeps the samples of a request that was slow, where there are any left; the oldest one goes.
+// Threads: any.
 void spy__profile_keep_slow(const struct spy__slow_request *request);
 // Writes at most max, the newest first, and returns how many.
 size_t spy__profile_list_slow(struct spy__slow_request *ret, size_t max);

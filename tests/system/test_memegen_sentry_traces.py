@@ -78,6 +78,32 @@ class Traces(unittest.TestCase):
             self.assertEqual({t["tags"]["kept_as"] for t in (ours, theirs)}, {"sampled"})
             self.assertEqual(len(sentry.items("transaction")), 2)
 
+    def test_profiles(self):
+        with spotlight.Spotlight() as sentry:
+            env = {"SENTRY_DSN": sentry.dsn, "SENTRY_RELEASE": "memegen@7"}
+            with Memegen("--traces-sample-rate", "1", "--profiles-sample-rate", "1", env=env) as memegen:
+                for i in range(100):  # one may be done before it was looked at twice
+                    memegen.make(f"a profiled cat {i}")
+                    if sentry.items("profile"):
+                        break
+                one = sentry.wait_for("profile")[0]
+            items = next(items for _, items in sentry.envelopes if any(payload == one for _, payload in items))
+            self.assertEqual([header["type"] for header, _ in items], ["transaction", "profile"])
+            transaction = items[0][1]
+            self.assertEqual(one["transaction"]["id"], transaction["event_id"])
+            self.assertEqual(one["transaction"]["trace_id"], transaction["contexts"]["trace"]["trace_id"])
+            self.assertEqual(one["transaction"]["name"], transaction["transaction"])
+            self.assertEqual((one["version"], one["platform"], one["release"]), ("1", "rust", "memegen@7"))
+            samples, stacks, frames = (one["profile"][key] for key in ("samples", "stacks", "frames"))
+            self.assertGreaterEqual(len(samples), 2)
+            took = (seconds(transaction["timestamp"]) - seconds(transaction["start_timestamp"])) * 1e9
+            for sample in samples:
+                self.assertIn(sample["thread_id"], one["profile"]["thread_metadata"])
+                self.assertLessEqual(int(sample["elapsed_since_start_ns"]), min(took + 10e9, 30e9))
+                self.assertLess(max(stacks[sample["stack_id"]], default=0), len(frames))
+            self.assertTrue([frame for frame in frames if frame["in_app"] and frame.get("function")])
+            self.assertIn("memegen", {image["code_file"].rpartition("/")[2] for image in one["debug_meta"]["images"]})
+
     def test_a_call_of_the_model(self):
         with spotlight.Spotlight() as sentry, Standin("--key", KEY) as llm:
             env = {"SENTRY_DSN": sentry.dsn, "OPENAI_BASE_URL": llm.base_url, "OPENAI_API_KEY": KEY,

@@ -173,6 +173,25 @@ static void test_a_slow_request_keeps_its_own(void **state)
     spy__profile_free(profile);
 }
 
+static void test_a_request_without_keeping_it(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < 100; i++) {
+        assert_true(add(START + i, 0x10 + i % 2, work, i % 4 == 0 ? 0xabc : 0x999));
+    }
+    struct spy__profile *profile = spy__profile_new();
+    assert_non_null(profile);
+    spy__history_single(history, &slow, profile);
+    assert_int_equal(profile->sample_count, 25);
+    assert_int_equal(profile->samples[24].time_ns, 96);
+    assert_int_equal(profile->start_ns, START);
+    assert_int_equal(profile->duration_ns, 6 * S);
+    assert_string_equal(profile->correlation_id, "c-1");
+    spy__profile_free(profile);
+    struct spy__slow_request kept[1];
+    assert_int_equal(spy__history_kept(history, kept, 1), 0);
+}
+
 static void test_the_oldest_slow_request_goes(void **state)
 {
     (void)state;
@@ -213,6 +232,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_memory_is_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_minute_has_its_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_slow_request_keeps_its_own, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_request_without_keeping_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_oldest_slow_request_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_memory_runs_out, set_up, tear_down),
     };
