@@ -188,13 +188,14 @@ static void *work_thread(void *arg)
     return NULL;
 }
 
-// Helper threads take no signals: those belong to main's.
+// Helper threads take no signals but the profiler's: those belong to main's.
 static int start_threads(struct work *work)
 {
     sigset_t all, before;
     int error = 0;
 
     sigfillset(&all);
+    sigdelset(&all, SIGPROF);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     while (work->started < work->options.workers && !error) {
         pthread_mutex_lock(&work->mu);

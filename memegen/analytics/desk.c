@@ -110,13 +110,14 @@ static void *desk_thread(void *arg)
     return NULL;
 }
 
-// It takes no signals: those belong to main's.
+// It takes no signals but the profiler's: those belong to main's.
 static int start_thread(struct desk *desk)
 {
     sigset_t all, before;
     int error;
 
     sigfillset(&all);
+    sigdelset(&all, SIGPROF);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     error = -pthread_create(&desk->thread, NULL, desk_thread, desk);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

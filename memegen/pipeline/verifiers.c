@@ -79,8 +79,10 @@ struct verifiers *verifiers_new(size_t threads)
     pthread_cond_init(&verifiers->wanted, NULL);
     pthread_cond_init(&verifiers->done, NULL);
     verifiers->tail = &verifiers->head;
-    // The host's signals are the host's: a thread inherits the mask that it is made under.
+    // The host's signals are the host's, but for the profiler's: a thread inherits the mask that it
+    // is made under.
     sigfillset(&all);
+    sigdelset(&all, SIGPROF);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     while (verifiers->count < threads &&
            pthread_create(&verifiers->threads[verifiers->count], NULL, work, verifiers) == 0) {
