@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "encode/sentry_transaction.h"
 #include "profile/sampler.h"
 #include "signals/context.h"
 #include "signals/tail.h"
@@ -63,7 +64,12 @@ static struct spy__slow_request request_of(const struct spy__trace *trace,
                                          .duration_ns = trace->root_ns };
     (void)snprintf(request.correlation_id, sizeof(request.correlation_id), "%s",
                    trace->correlation_id);
-    (void)snprintf(request.name, sizeof(request.name), "%s", root->event);
+    struct spy__buf name;
+    spy__buf_init_fixed(&name, request.name, sizeof(request.name) - 1);
+    spy__sentry_put_transaction_name(&name, root);
+    if (name.failed) {
+        (void)snprintf(request.name, sizeof(request.name), "%s", root->event);
+    }
     return request;
 }
 

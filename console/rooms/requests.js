@@ -50,7 +50,8 @@ function bar({ span, depth, left, width }) {
 
 function facts(answer, whole) {
     const words = [["Correlation id", answer.correlation_id], ["Trace id", answer.trace_id], ["Kept as", answer.outcome],
-        ["Took", whole.rows.length ? seconds(whole.duration_us) : ""], ["Spans missing", answer.spans_lost || ""]];
+        ["Took", whole.rows.length ? seconds(whole.duration_us) : ""], ["Spans missing", answer.spans_lost || ""],
+        ["Profile", answer.flamegraph ? h("a", { href: answer.flamegraph, target: "_blank" }, "flame graph") : ""]];
     return h("dl", {}, ...words.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 }
 

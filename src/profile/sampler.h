@@ -82,7 +82,7 @@ struct spy__profile *spy__profile_window(uint64_t from_ns, uint64_t to_ns);
 struct spy__slow_request {
     uint64_t trace_hi, trace_lo;
     char correlation_id[129];
-    char name[64];                  // of its root
+    char name[160];                 // its method and route, else its root's
     uint64_t start_ns, duration_ns; // since 1970
     uint32_t samples;
 };

@@ -6,11 +6,13 @@
 #include "base/json.h"
 #include "serve/errors.h"
 #include "serve/recent.h"
+#include "serve/slow.h"
 
 #define LOGS "/debug/logs"
 #define REQUESTS "/debug/requests"
 #define REQUEST REQUESTS "/"
 #define ERRORS "/debug/errors"
+#define SLOW "/debug/slow"
 #define ID_MAX 128
 
 // One line may stand behind the bound.
@@ -19,7 +21,7 @@
 bool spy__debug_has(const char *path)
 {
     return strcmp(path, LOGS) == 0 || strcmp(path, REQUESTS) == 0 || strcmp(path, ERRORS) == 0 ||
-           strncmp(path, REQUEST, strlen(REQUEST)) == 0;
+           strcmp(path, SLOW) == 0 || strncmp(path, REQUEST, strlen(REQUEST)) == 0;
 }
 
 static struct MHD_Response *give(struct spy__buf *body)
@@ -90,6 +92,9 @@ static int write_body(struct spy__buf *body, const char *path,
     }
     if (strcmp(path, ERRORS) == 0) {
         return spy__errors_list(body);
+    }
+    if (strcmp(path, SLOW) == 0) {
+        return spy__slow_list(body);
     }
     const char *id = path + strlen(REQUEST);
     return is_id(id) ? spy__recent_request(body, id) : -ENOENT;

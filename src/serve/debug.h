@@ -1,5 +1,5 @@
-// /debug/logs, /debug/requests and /debug/requests/ID on the admin port: the answers of recent.h over
-// HTTP. Who may ask is who may read /metrics.
+// /debug/logs, /debug/requests, /debug/requests/ID, /debug/errors and /debug/slow on the admin port: the
+// answers of recent.h, errors.h and slow.h over HTTP. Who may ask is who may read /metrics.
 #ifndef SERVE_DEBUG_H
 #define SERVE_DEBUG_H
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "profile/sampler.h"
+#include "serve/slow.h"
 
 #define NS_PER_S UINT64_C(1000000000)
 #define TEXT "text/plain; charset=utf-8"
@@ -53,7 +54,14 @@ bool spy__profile_view_has(const char *path, struct spy__profile_ask_view *ret)
             return true;
         }
     }
-    return false;
+    const char *id = path + strlen(SPY__SLOW_PATH);
+    if (strncmp(path, SPY__SLOW_PATH, strlen(SPY__SLOW_PATH)) != 0 || !id[0] ||
+        strlen(id) > SPY__PROFILE_VIEW_ID_MAX) {
+        return false;
+    }
+    *ret = (struct spy__profile_ask_view){ .wish = { .form = SPY__WISH_HTML } };
+    (void)snprintf(ret->id, sizeof(ret->id), "%s", id);
+    return true;
 }
 
 static bool read_number(uint64_t *ret, const char *value)
@@ -89,6 +97,8 @@ int spy__profile_view_param(struct spy__profile_ask_view *ask, const char *name,
         ok = strcmp(value, "cpu") == 0 || strcmp(value, "wall") == 0;
         // /debug/pprof/profile and /debug/pprof/wall have said it
         ask->wish.cpu = ask->wish.form == SPY__WISH_PPROF ? ask->wish.cpu : value[0] == 'c';
+    } else if (strcmp(name, "profile") == 0) {
+        (void)spy__wish_read(&ask->wish, value, strlen(value), NULL);
     } else if (strcmp(name, "id") == 0) {
         *ret_why = "id is a correlation id or a trace id.";
         ok = strlen(value) <= SPY__PROFILE_VIEW_ID_MAX;

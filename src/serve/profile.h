@@ -8,6 +8,8 @@
 //     ...?from=SECONDS&to=SECONDS       instead: that time of the history, since 1970; either may be
 //                                       left out
 //     ...?id=ID                         instead: the slow request with this id
+//     /debug/slow/ID                    the same, as a page
+//     ...?profile=WORDS                 as of a request: cpu, pprof, folded, speedscope
 //     ...?view=cpu                      CPU time alone, where there is a choice
 //
 // A profile of the process blocks the thread of its connection alone.

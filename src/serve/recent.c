@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "encode/log_json.h"
 #include "record/recent/keep.h"
+#include "serve/slow.h"
 
 #define KINDS_LOGGED (1u << SPY__KIND_LOG)
 #define KINDS_SPAN (1u << SPY__KIND_SPAN)
@@ -414,6 +415,7 @@ static int request(struct spy__buf *out, const char *id, struct spy__window_reco
     bool known = write_trace(&json, id) || write_window_spans(&json, id, record) > 0;
     spy__json_key(&json, "lines");
     known = write_lines(&json, spy__keep_window(), &lines, &from, record) > 0 || known;
+    spy__slow_put_link(&json, id);
     spy__json_object_end(&json);
     return out->failed ? -ENOMEM : known ? 0 : -ENOENT;
 }

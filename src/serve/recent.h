@@ -35,7 +35,8 @@ int spy__recent_logs(struct spy__buf *out, const struct spy__recent_query *query
 // {"requests":[…]}: failed and slow ones first, then others, the newest first in each. Returns as
 // above.
 int spy__recent_requests(struct spy__buf *out);
-// {"spans":[…],"lines":[…],…}: all that is known of one correlation id or trace id. Returns as above;
+// {"spans":[…],"lines":[…],…}: all that is known of one correlation id or trace id, with `flamegraph`
+// where it is in serve/slow.h's list. Returns as above;
 // -ENOENT also where nothing is known of it.
 int spy__recent_request(struct spy__buf *out, const char *id);
 
