@@ -5,8 +5,8 @@
  *
  * An error has a type (a short constant), a message, typed fields, the context's ids and bound
  * fields, and the stack of the call. It is a line of the log, `error`, with `error_type`,
- * `error_message`, `error_id`, the fields and the `traceback`; and where there is an admin server it
- * is grouped and counted for whoever looks.
+ * `error_message`, `error_id`, the fields and the `traceback`; where there is an admin server it is
+ * grouped and counted for its page, and where there is a `sentry_dsn` it becomes an event there.
  *
  * A failure that the library is told otherwise is an error too, without a line beside the one that
  * it has anyway: spy_end() with spy_failure(), spy_http_fail(), and an answer of 5xx.
