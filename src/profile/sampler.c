@@ -403,7 +403,10 @@ void spy__profile_cancel(uint32_t profile)
 bool spy__profile_covered(uint64_t *ret_from_ns, uint64_t *ret_to_ns)
 {
     pthread_mutex_lock(&all.mu);
-    bool covered = all.history && spy__history_covers(all.history, ret_from_ns, ret_to_ns);
+    bool covered = all.history != NULL;
+    if (covered && !spy__history_covers(all.history, ret_from_ns, ret_to_ns)) {
+        *ret_from_ns = *ret_to_ns = spy__realtime_ns(); // nothing yet
+    }
     pthread_mutex_unlock(&all.mu);
     return covered;
 }

@@ -63,6 +63,8 @@ static void test_a_start_says_what_is_in_force(void **state)
     struct spy__profile *profile = spy__profile_window(0, UINT64_MAX);
     assert_non_null(profile);
     spy__profile_free(profile);
+    assert_true(spy__profile_covered(&from, &to)); // nothing yet, or a little
+    assert_true(from <= to);
     assert_int_equal(spy_stop(20000), 0);
     assert_null(spy__profile_window(0, UINT64_MAX));
     assert_false(spy__profile_covered(&from, &to));
