@@ -70,11 +70,13 @@ static void ids_of_thread(struct spy__crash_ids *ret)
 
 // ---- what the process before left
 
-// Gives it up; its file stays where it was not told.
+// Gives it up; where it was not told it is the next start's.
 static void forget(bool told)
 {
     if (told) {
         spy__crash_taken(crashes.state_dir);
+    } else if (crashes.taken) {
+        spy__crash_put_back(crashes.state_dir);
     }
     spy__crash_names_free(crashes.names);
     crashes.names = NULL;
@@ -287,9 +289,10 @@ static void tell_crash(void)
         crashes.names =
             spy__crash_name(&crashes.crash, crashes.again, spy__monotonic_ns() + NAMES_NS);
         crashes.id = id_of(&crashes.crash);
-        log_crash(&crashes.crash);
+        // First, so that the line is no breadcrumb of it.
         published = crashes.names && __atomic_load_n(&spy__errors_wanted, __ATOMIC_RELAXED) &&
                     publish(&crashes.crash);
+        log_crash(&crashes.crash);
         if (!published) {
             forget(true); // the line is all that is told
         }

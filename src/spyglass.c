@@ -347,7 +347,7 @@ static void log_started(const struct spy__settings *s)
         spy_uint("full_wait_ms", s->full_wait_ms),
         spy_uint("resource_period_s", s->resource_period_s),
         spy_str("resource_disk", s->resource_period_s ? s->resource_disk : NULL),
-        spy_uint("profiling_hz", s->continuous_hz),
+        spy_uint("profiling_hz", s->continuous_hz), spy_bool("crash_handler", s->crash_handler),
         spy_str("clickhouse", spy__outbound_clickhouse()),
         spy_str("sentry", spy__outbound_sentry()));
     if (s->sentry_dsn) {

@@ -259,6 +259,15 @@ void spy__crash_taken(const char *state_dir)
     }
 }
 
+void spy__crash_put_back(const char *state_dir)
+{
+    char path[PATH_MAX], taken[PATH_MAX];
+    if (path_of(path, state_dir, SPY__CRASH_FILE) == 0 &&
+        path_of(taken, state_dir, FILE_TAKEN) == 0) {
+        (void)rename(taken, path);
+    }
+}
+
 // ---- names
 
 const char *spy__crash_signal_name(int signal)

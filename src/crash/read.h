@@ -52,8 +52,9 @@ int spy__crash_parse(struct spy__crash *ret, const void *bytes, size_t n);
 // whatever becomes of the reader. *ret_again: an earlier reader died of one. Returns as above, or
 // the negative errno of a file that cannot be read.
 int spy__crash_take(struct spy__crash *ret, const char *state_dir, bool *ret_again);
-// The taken one was dealt with.
+// The taken one was dealt with; or it was not, and is the next start's, which may name it again.
 void spy__crash_taken(const char *state_dir);
+void spy__crash_put_back(const char *state_dir);
 
 void spy__crash_done(struct spy__crash *crash);
 

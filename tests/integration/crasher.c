@@ -12,7 +12,8 @@
 //
 //     crasher STATE_DIR
 //
-// starts and stops. Lines go where the environment says.
+// starts and stops. Lines go where the environment says, which may also name an address of the admin
+// server (CRASHER_ADMIN): one that is none makes the start fail.
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -312,6 +313,7 @@ int main(int argc, char **argv)
     const struct spy_options options = { .service = "crasher",
                                          .release = "crasher@1.0",
                                          .state_dir = argv[1],
+                                         .admin = getenv("CRASHER_ADMIN"),
                                          .log_format = SPY_LOG_JSON,
                                          .crash_handler = 1 };
     if (spy_start(&options) != 0) {

@@ -36,9 +36,9 @@ class Crash(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.folder)
         self.state = os.path.join(self.folder, "state")
 
-    def run_host(self, *arguments, state=None, **kwargs):
-        return subprocess.run([HOST, state or self.state, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=TIMEOUT_S, env=environment(), check=False, **kwargs)
+    def run_host(self, *arguments, env=None, **kwargs):
+        return subprocess.run([HOST, self.state, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=TIMEOUT_S, env=environment(**(env or {})), check=False, **kwargs)
 
     def crash(self, how, where="working", number=signal.SIGSEGV, **kwargs):
         done = self.run_host(how, where, **kwargs)
@@ -193,8 +193,8 @@ class Threads(Crash):
         for _ in range(TRIES):
             self.crash("segv", "beside")
             line = self.told()
-            if line["threads"] == 2:
-                self.assertEqual(line["threads_unanswered"], 0)
+            if line["threads_unanswered"] == 0:
+                self.assertGreaterEqual(line["threads"], 2)  # the library's own may be among them
                 return
         self.fail("a thread that sleeps never answered")
 
@@ -205,7 +205,7 @@ class Threads(Crash):
             self.crash("wedged", "main")
             ended = time.time()
             line = self.told()
-            self.assertEqual((line["threads"], line["threads_unanswered"]), (1, 1))
+            self.assertGreaterEqual(line["threads_unanswered"], 1)
             self.assertIs(line["report_complete"], True)
             crashed = datetime.datetime.strptime(line["crashed_at"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=datetime.timezone.utc)
             took.append(ended - crashed.timestamp())
@@ -276,6 +276,13 @@ class Files(Crash):
         line = self.told()
         self.assertNotIn("die_of_segv(", line["stack"])
         self.assertIn("crasher+0x", line["stack"])
+
+    def test_a_start_that_failed(self):
+        """It takes nothing away: the next one tells the crash, with its names."""
+        self.crash("segv")
+        done = self.run_host(env={"CRASHER_ADMIN": "nowhere"})
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("die_of_segv(", self.told()["stack"])
 
     def test_another_program_by_now(self):
         """Names are looked up only in the very program that crashed."""
