@@ -9,6 +9,7 @@ import { alerts } from "./alerts.js";
 import { errors } from "./errors.js";
 import { events } from "./events.js";
 import { logs } from "./logs.js";
+import { profiles } from "./profiles.js";
 import { requests } from "./requests.js";
 
-export const rooms = [dashboards, requests, logs, errors, events, alerts];
+export const rooms = [dashboards, requests, logs, errors, profiles, events, alerts];

@@ -6,7 +6,8 @@
 // label says stays text.
 static const char policy[] =
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors "
+    "'none'; "
     "require-trusted-types-for 'script'";
 
 const struct spy__console_file *spy__console_find(const char *path)
