@@ -115,7 +115,7 @@ static void print_message(char *out, size_t size, const struct spy__crash *crash
                    code[0] ? code : "unknown", where, crash->threads[0].name);
 }
 
-// What is said of it beside its stack and its ids; strings lie in *room.
+// What is said of it beside its stack and its ids; some of the strings lie in here.
 struct said {
     char address[19], at[SPY__TIME_LEN];
     struct spy_field fields[FIELDS_MAX];
