@@ -9,6 +9,7 @@
 #include "backends/sentry_report.h"
 #include "base/buf.h"
 #include "base/hash.h"
+#include "base/ids.h"
 #include "base/json.h"
 #include "base/trace_lists.h"
 #include "encode/sentry_profile.h"
@@ -16,6 +17,7 @@
 #include "outbound.h"
 #include "profiling.h"
 #include "record/wire.h"
+#include "serve/slow.h"
 #include "signals/dsc.h"
 #include "spyglass/uuid.h"
 
@@ -31,6 +33,7 @@ static struct {
 static struct {
     double rate; // of the transactions
     char platform[32];
+    bool shown; // on an admin port
 } profiles;
 
 // "o42.ingest.example" names the organisation 42; no other host does.
@@ -62,6 +65,7 @@ int spy__outbound_traces_open(const struct spy__settings *s)
     }
     (void)snprintf(profiles.platform, sizeof(profiles.platform), "%s", platform);
     profiles.rate = s->profiles_rate;
+    profiles.shown = s->admin != NULL;
     return spy__dsc_set(&(struct spy__dsc_options){ .public_key = dsn.key,
                                                     .org_id = org_of(&dsn, org),
                                                     .release = s->release,
@@ -84,16 +88,44 @@ static struct spy_uuid id_of(const struct spy__record *root, const char *suffix)
     return spy_uuid_v5((struct spy_uuid){ root->trace_hi, root->trace_lo }, name);
 }
 
-static void put_spans(struct spy__json *j, const struct spy__trace *trace, unsigned *ret_count)
+// Returns how many.
+static unsigned put_spans(struct spy__json *j, const struct spy__trace *trace)
 {
+    unsigned count = 0;
     for (unsigned i = 0; i < trace->count; i++) {
         const struct spy__trace_span *span = trace->spans[i];
         if (span != trace->root && j->out->len + SPAN_BYTES_MAX < SPY__DOCUMENT_ITEM_BYTES_MAX &&
             spy__wire_read(&views.span, span->bytes, span->n) == 0) {
             spy__sentry_transaction_span(j, &views.span.record);
-            ++*ret_count;
+            count++;
         }
     }
+    return count;
+}
+
+// Returns how many spans are in it.
+static unsigned put_transaction(struct spy__buf *out, const struct spy__trace *trace,
+                                const struct spy__record *root)
+{
+    struct spy__json j;
+    char flamegraph[sizeof(SPY__SLOW_PATH) + 32] = SPY__SLOW_PATH;
+    const struct spy_uuid id = id_of(root, "");
+    spy__hex_u64(flamegraph + strlen(SPY__SLOW_PATH), trace->hi);
+    spy__hex_u64(flamegraph + strlen(SPY__SLOW_PATH) + 16, trace->lo);
+    spy__json_init(&j, out);
+    spy__sentry_transaction_begin(
+        &j,
+        &(struct spy__sentry_transaction){
+            .host = spy__outbound_host(),
+            .root = root,
+            .event_hi = id.hi,
+            .event_lo = id.lo,
+            .outcome = spy__trace_outcome_name(trace->outcome),
+            .lost = trace->lost,
+            .flamegraph = profiles.shown && spy__profiling_has_slow(trace) ? flamegraph : NULL });
+    unsigned spans = put_spans(&j, trace);
+    spy__sentry_transaction_end(&j);
+    return spans;
 }
 
 // The members that came with the request, if any did.
@@ -176,23 +208,12 @@ void spy__outbound_trace(const struct spy__trace *trace)
         return;
     }
     struct spy__buf body, dsc, profile;
-    struct spy__json j;
-    unsigned spans = 0;
     const struct spy__record *root = &views.root.record;
     const struct spy_uuid id = id_of(root, "");
     spy__buf_init(&body, SPY__DOCUMENT_ITEM_BYTES_MAX);
     spy__buf_init(&dsc, SPY__DOCUMENT_TRACE_BYTES_MAX);
     spy__buf_init(&profile, SPY__DOCUMENT_ITEM_BYTES_MAX);
-    spy__json_init(&j, &body);
-    spy__sentry_transaction_begin(
-        &j, &(struct spy__sentry_transaction){ .host = spy__outbound_host(),
-                                               .root = root,
-                                               .event_hi = id.hi,
-                                               .event_lo = id.lo,
-                                               .outcome = spy__trace_outcome_name(trace->outcome),
-                                               .lost = trace->lost });
-    put_spans(&j, trace, &spans);
-    spy__sentry_transaction_end(&j);
+    unsigned spans = put_transaction(&body, trace, root);
     put_dsc(&dsc, root);
     if (body.failed || dsc.failed) {
         spy__outbound_refused("sentry", "no_memory");

@@ -85,6 +85,13 @@ static void keep_slow(const struct spy__trace *trace)
     spy__profile_keep_slow(&request);
 }
 
+bool spy__profiling_has_slow(const struct spy__trace *trace)
+{
+    struct spy__slow_request newest;
+    return spy__profile_list_slow(&newest, 1) == 1 && newest.trace_hi == trace->hi &&
+           newest.trace_lo == trace->lo;
+}
+
 struct spy__profile *spy__profiling_of_trace(const struct spy__trace *trace,
                                              const struct spy__record *root)
 {

@@ -2,6 +2,8 @@
 #ifndef PROFILING_H
 #define PROFILING_H
 
+#include <stdbool.h>
+
 #include "profile/profile.h"
 #include "record/recent/traces.h"
 #include "settings.h"
@@ -19,6 +21,8 @@ void spy__profiling_stop(void);
 // traces: how long that is.
 void spy__profiling_slow(uint64_t slow_ns);
 void spy__profiling_decided(const struct spy__trace *trace);
+// After that: whether it was.
+bool spy__profiling_has_slow(const struct spy__trace *trace);
 // What continuous profiling has of a trace that has just ended; NULL where there is none, or no
 // memory. Free it with spy__profile_free().
 struct spy__profile *spy__profiling_of_trace(const struct spy__trace *trace,

@@ -254,6 +254,10 @@ static void put_trace(struct spy__json *j, const struct spy__sentry_transaction 
         spy__json_key(j, "spyglass.spans_lost");
         spy__json_u64(j, t->lost);
     }
+    if (t->flamegraph) {
+        spy__json_key(j, "spyglass.flamegraph");
+        spy__json_str(j, t->flamegraph);
+    }
     spy__json_object_end(j);
     spy__json_object_end(j);
 }

@@ -24,8 +24,9 @@ struct spy__sentry_transaction {
     const struct spy__sentry_host *host;
     const struct spy__record *root; // a span
     uint64_t event_hi, event_lo;
-    const char *outcome; // why the trace was kept: a tag
-    unsigned lost;       // spans that are missing: said in its data
+    const char *outcome;    // why the trace was kept: a tag
+    unsigned lost;          // spans that are missing: said in its data
+    const char *flamegraph; // its own one's path on the admin port: likewise; NULL for none
 };
 
 // Begins the object, up to its list of spans.

@@ -81,7 +81,7 @@ class Traces(unittest.TestCase):
     def test_profiles(self):
         with spotlight.Spotlight() as sentry:
             env = {"SENTRY_DSN": sentry.dsn, "SENTRY_RELEASE": "memegen@7"}
-            with Memegen("--traces-sample-rate", "1", "--profiles-sample-rate", "1", env=env) as memegen:
+            with Memegen("--trace-slow-ms", "1", "--profiles-sample-rate", "1", env=env) as memegen:
                 for i in range(100):  # one may be done before it was looked at twice
                     memegen.make(f"a profiled cat {i}")
                     if sentry.items("profile"):
@@ -93,6 +93,8 @@ class Traces(unittest.TestCase):
             self.assertEqual(one["transaction"]["id"], transaction["event_id"])
             self.assertEqual(one["transaction"]["trace_id"], transaction["contexts"]["trace"]["trace_id"])
             self.assertEqual(one["transaction"]["name"], transaction["transaction"])
+            trace = transaction["contexts"]["trace"]
+            self.assertEqual(trace["data"]["spyglass.flamegraph"], f"/debug/slow/{trace['trace_id']}")
             self.assertEqual((one["version"], one["platform"], one["release"]), ("1", "rust", "memegen@7"))
             samples, stacks, frames = (one["profile"][key] for key in ("samples", "stacks", "frames"))
             self.assertGreaterEqual(len(samples), 2)

@@ -106,6 +106,38 @@ static void refuse(const char *dsn, const char *about)
     assert_null(strstr(spy_start_error(), "s3cret"));
 }
 
+static void start_with_profiles(double rate, const char *platform, double said)
+{
+    assert_int_equal(spy_start(&(struct spy_options){ .log_fd = fd,
+                                                      .log_format = SPY_LOG_JSON,
+                                                      .sentry_dsn = DSN,
+                                                      .profiling = SPY_PROFILING_CONTINUOUS,
+                                                      .profiles_sample_rate = rate,
+                                                      .profiles_platform = platform }),
+                     0);
+    json_t *lines = lines_read(fd), *line = lines_last(lines, "sentry_sampling");
+    assert_true(json_number_value(json_object_get(line, "profiles")) == said);
+    json_decref(lines);
+    assert_int_equal(spy_stop(20000), 0);
+}
+
+static void profiles_have_a_rate_of_their_own(void **state)
+{
+    (void)state;
+    start_with_profiles(0, NULL, 0);
+    start_with_profiles(0.5, "native", 0.5);
+    setenv("SENTRY_PROFILES_SAMPLE_RATE", "0.125", 1);
+    start_with_profiles(0, NULL, 0.125);
+    start_with_profiles(0.5, NULL, 0.5);
+    start_with_profiles(SPY_SAMPLE_NONE, NULL, 0);
+    setenv("SENTRY_PROFILES_SAMPLE_RATE", "often", 1);
+    refuse(DSN, "SENTRY_PROFILES_SAMPLE_RATE is often: it must be 0 to 1");
+    unsetenv("SENTRY_PROFILES_SAMPLE_RATE");
+    setenv("SPY_PROFILES_PLATFORM", "a platform that is too long a word", 1);
+    refuse(DSN, "profiles_platform is longer than 31 bytes");
+    unsetenv("SPY_PROFILES_PLATFORM");
+}
+
 static void what_is_no_dsn_is_refused_and_not_told(void **state)
 {
     (void)state;
@@ -148,6 +180,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_dsn_comes_from_option_variable_or_file),
         TEST(what_is_sampled_is_said_once),
+        TEST(profiles_have_a_rate_of_their_own),
         TEST(what_is_no_dsn_is_refused_and_not_told),
         TEST(failing_allocations_refuse_a_start),
     };

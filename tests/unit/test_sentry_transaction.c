@@ -131,6 +131,7 @@ static void a_request(void **state)
                                    span_of("plain", 4, 0, NULL, 0) };
     struct spy__sentry_transaction t = transaction_of(&root);
     t.lost = 2;
+    t.flamegraph = "/debug/slow/0af7651916cd43dd8448eb211c80319c";
     assert_golden(encode(&t, spans, 3), "sentry_transaction_request.json");
 }
 
