@@ -35,6 +35,7 @@ struct config {
     long log_files_max;      // 1 to 1000; 5
     char *crash_handler;     // on, off
     char *profiling;         // continuous, off
+    char *profile;           // off, loopback, token
     char *resource_disk;     // "/"
     char *prometheus_url;    // SPY_PROMETHEUS_URL; "http://127.0.0.1:9090"
     long resource_period_s;  // 1 to 3600; 60

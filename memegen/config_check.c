@@ -179,6 +179,14 @@ const char *config_check_profiling(const char *value)
                : "is not continuous or off";
 }
 
+const char *config_check_profile(const char *value)
+{
+    return strcmp(value, "off") == 0 || strcmp(value, "loopback") == 0 ||
+                   strcmp(value, "token") == 0
+               ? NULL
+               : "is not off, loopback or token";
+}
+
 const char *config_check_log_output(const char *value)
 {
     static const char *const outputs[] = {

@@ -62,6 +62,10 @@ const struct setting config_table[] = {
       .check = config_check_profiling,
       .help = "continuous or off: sample all threads all the time, 101 times a second of their CPU "
               "time" },
+    { TEXT(profile), .variable = "MEMEGEN_PROFILE", .value = "off", .check = config_check_profile,
+      .help =
+          "who gets the profile of a request, by ?profile=1: off (nobody), loopback, or token (the "
+          "bearer of SPY_ADMIN_TOKEN)" },
     { TEXT(resource_disk), .variable = "SPY_RESOURCE_DISK", .value = "/",
       .check = config_check_folder, .help = "mount point that resource_usage looks at" },
     { NUMBER(resource_period_s, 1, 3600), .variable = "SPY_RESOURCE_PERIOD_S", .value = "60",
@@ -134,7 +138,6 @@ const struct setting config_table[] = {
     // What later versions know: to ignore it would be worse than to refuse it.
     { .key = "redis_url", .variable = "REDIS_URL", .not_built = "Redis" },
     { .key = "otlp_endpoint", .variable = "OTEL_EXPORTER_OTLP_ENDPOINT", .not_built = "OTLP" },
-    { .key = "profile", .variable = "MEMEGEN_PROFILE", .not_built = "profiling" },
     { .key = NULL },
 };
 

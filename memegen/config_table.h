@@ -67,6 +67,7 @@ const char *config_check_redact(const char *value);
 const char *config_check_repeats(const char *value);
 const char *config_check_log_output(const char *value);
 const char *config_check_profiling(const char *value);
+const char *config_check_profile(const char *value);
 const char *config_check_name(const char *value);
 const char *config_check_on_off(const char *value);
 const char *config_check_path(const char *value);

@@ -180,6 +180,14 @@ static struct clickhouse_server clickhouse_of(const struct config *config)
                                        config->clickhouse_cert, config->clickhouse_key };
 }
 
+static enum spy_http_profiles profiles_of(const struct config *config)
+{
+    if (strcmp(config->profile, "loopback") == 0) {
+        return SPY_HTTP_PROFILES_LOOPBACK;
+    }
+    return strcmp(config->profile, "token") == 0 ? SPY_HTTP_PROFILES_TOKEN : SPY_HTTP_PROFILES_OFF;
+}
+
 // The price of the model, or NULL where the file has none: its tokens count, its cost does not.
 static int find_price(struct price *price, const struct config *config, const struct price **ret,
                       char *error)
@@ -286,6 +294,7 @@ static int start_service(struct service *service, const struct config *config, c
                                             .clickhouse = clickhouse_of(config),
                                             .queue = (size_t)config->queue,
                                             .workers = (size_t)config->workers,
+                                            .profiles = profiles_of(config),
                                             .scenes = service->scenes,
                                             .pipeline = service->pipeline,
                                             .store = service->store,

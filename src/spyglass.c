@@ -259,6 +259,7 @@ static int start_admin(const struct spy__settings *s)
         .ready = admin_ready,
         .prometheus_url = s->prometheus_url,
         .write_profile = spy__report_write,
+        .find_report = spy__reports_find,
 #ifdef SPY_WITH_DELIVER
         .fetch = spy__http_get,
         .ask = spy__outbound_asker() ? spy__clickhouse_ask : NULL,
@@ -317,6 +318,7 @@ static int stop_all(unsigned timeout_ms)
     __atomic_store_n(&admin_port, 0, __ATOMIC_RELAXED);
     spy__spans_want(false);
     spy__errors_want(false);
+    spy__reports_stop();
     stop_admin();
     spy__profiling_stop();
     spy__resource_stop();
@@ -379,6 +381,9 @@ static int start_all(const struct spy_options *opts)
     err = err ? err : start_sampler(&s);
     err = err ? err : spy__profiling_start(&s);
     err = err ? err : start_admin(&s);
+    if (err == 0) {
+        spy__reports_start(&s, __atomic_load_n(&admin_port, __ATOMIC_RELAXED));
+    }
     if (err != 0) {
         (void)stop_all(0);
         return err;

@@ -42,7 +42,7 @@ static bool is_bodiless(const struct spy_mhd_request *request)
 }
 
 static struct MHD_Response *response_new(struct spy_mhd_request *request,
-                                         const struct spy_mhd_answer *answer)
+                                         const struct spy_mhd_answer *answer, const char *profile)
 {
     struct MHD_Response *response =
         request->answer_len > 0
@@ -62,14 +62,25 @@ static struct MHD_Response *response_new(struct spy_mhd_request *request,
         (void)MHD_add_response_header(response, answer->headers[i].name, answer->headers[i].value);
     }
     (void)MHD_add_response_header(response, "X-Correlation-ID", spy_mhd_correlation_id(request));
+    if (profile[0]) {
+        (void)MHD_add_response_header(response, "X-Profile", profile);
+    }
+    if (request->profiled) {
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    }
+    if (request->status == MHD_HTTP_TOO_MANY_REQUESTS && request->error_body) {
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+    }
     if (__atomic_load_n(&request->app->closing, __ATOMIC_RELAXED)) {
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     }
     return response;
 }
 
-void spy_mhd_answer(struct spy_mhd_request *request, const struct spy_mhd_answer *answer)
+void spy_mhd_answer(struct spy_mhd_request *request, const struct spy_mhd_answer *given)
 {
+    struct spy_mhd_answer own = *given, *answer = &own;
+    struct spy_http_report report = { .address = "" };
     if (request->answered) {
         if (answer->release) {
             answer->release(answer->release_arg);
@@ -85,13 +96,14 @@ void spy_mhd_answer(struct spy_mhd_request *request, const struct spy_mhd_answer
     }
     request->answered = true;
     request->status = answer->status;
+    mhd_profile_answer(request, answer, &report);
     request->release = answer->release;
     request->release_arg = answer->release_arg;
     if (answer->status != MHD_HTTP_NO_CONTENT && answer->status != MHD_HTTP_NOT_MODIFIED) {
         request->answer_bytes = answer->body;
         request->answer_len = answer->body ? answer->body_len : 0;
     }
-    request->response = response_new(request, answer);
+    request->response = response_new(request, answer, report.address);
     if (!request->response) {
         spy_http_fail(request->http, "no_memory",
                       "there was no memory for the answer; the connection was closed");
@@ -118,6 +130,8 @@ static const struct error_text *error_text(int status)
     static const struct error_text texts[] = {
         { 408, "Request Timeout", "timeout", "The request did not arrive in time." },
         { 413, "Content Too Large", "body_too_large", "The request's body is too large." },
+        { 429, "Too Many Requests", "too_many_profiles",
+          "Too many requests are being profiled: try again in a moment." },
         { 500, "Internal Server Error", "internal", "The server failed to handle this request." },
     };
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

@@ -39,6 +39,7 @@ struct spy_mhd_request {
     bool begun;           // the headers were whole
     bool deferred;
     bool answered;
+    bool profiled;
     bool queued; // the answer was given to libmicrohttpd
     int status;
     struct MHD_Response *response; // NULL once queued
@@ -61,6 +62,16 @@ struct mhd_incoming {
 };
 void mhd_incoming_read(struct mhd_incoming *ret, struct MHD_Connection *connection);
 void mhd_incoming_done(struct mhd_incoming *incoming);
+
+// profile.c
+//
+// Begins the profile that the request asks for with ?profile=, where it may. False: too many are under
+// way. The context is attached.
+bool mhd_profile_begin(struct spy_mhd_request *request);
+// Where the request is profiled: ends that, and puts the report into *answer, whose own body is
+// released then. `address` is borrowed by it.
+void mhd_profile_answer(struct spy_mhd_request *request, struct spy_mhd_answer *answer,
+                        struct spy_http_report *report);
 
 // answer.c
 //

@@ -63,10 +63,14 @@ static void begin(struct spy_mhd_request *request, const char *method)
         spy_warn("headers_lost", spy_str("reason", "no memory to join tracestate or baggage"));
     }
     mhd_incoming_done(&incoming);
+    bool has_room = mhd_profile_begin(request);
     spy_http_leave(request->http);
     pthread_mutex_lock(&app->mu);
     app->live++;
     pthread_mutex_unlock(&app->mu);
+    if (!has_room) {
+        mhd_answer_error(request, MHD_HTTP_TOO_MANY_REQUESTS);
+    }
 }
 
 static void request_free(struct spy_mhd_request *request)
@@ -181,7 +185,7 @@ static enum MHD_Result on_headers(struct spy_mhd_request *request)
     const struct spy_mhd_options *options = &request->app->options;
     const char *length = spy_mhd_header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
     uint64_t expected = length ? strtoull(length, NULL, 10) : 0;
-    if (options->on_headers) {
+    if (options->on_headers && !request->answered) {
         (void)run(request, options->on_headers);
     }
     if (!request->answered && expected > options->body_max) {

@@ -20,7 +20,7 @@
  * before the last byte of the answer leaves.
  *
  * What it answers by itself, as JSON `{"code","message","details","correlation_id"}`: 413
- * `body_too_large`, 408 `timeout` and 500 `internal` (a handler failed). What libmicrohttpd refuses
+ * `body_too_large`, 408 `timeout`, 429 `too_many_profiles` and 500 `internal` (a handler failed). What libmicrohttpd refuses
  * before the headers are whole (bad request line, headers too large) is counted in
  * `http_requests_refused_total{reason}` and is no request.
  */
@@ -66,6 +66,10 @@ struct spy_mhd_options {
     /** For a whole request to arrive once its headers are here, and for silence on a connection;
      * then 408 where a request had begun; default 10,000. */
     unsigned receive_timeout_ms;
+    /** Who may have a profile of a request, with a non-empty `?profile=` on any route: its report in
+     * place of the body of a 2xx answer; others keep theirs. Both name the report's address on the
+     * admin port in X-Profile. The 17th at once gets 429. Default: nobody. */
+    enum spy_http_profiles profiles;
 };
 
 /**

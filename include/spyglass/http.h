@@ -28,6 +28,7 @@ SPY_BEGIN_DECLS
 
 /** One request under way. */
 struct spy_http;
+struct sockaddr;
 
 /** What a request brought. Strings are copied as far as they are kept; NULL where absent. */
 struct spy_http_request {
@@ -93,6 +94,56 @@ SPY_API void spy_http_end(struct spy_http *http);
 /** The id to answer in X-Correlation-ID. Returns a string that lives as long as http; "" for NULL.
  */
 SPY_API const char *spy_http_correlation_id(const struct spy_http *http);
+
+/* ---- ?profile=: a profile of this one request, in place of its body ---- */
+
+/** Who may ask for the profile of a request. */
+enum spy_http_profiles {
+    SPY_HTTP_PROFILES_OFF,
+    SPY_HTTP_PROFILES_LOOPBACK, /**< a loopback peer that names loopback in Host, and no proxy between */
+    SPY_HTTP_PROFILES_TOKEN, /**< whoever brings the admin server's bearer token */
+};
+
+/** What a request brought of `?profile=`, and who it comes from. NULL where absent. */
+struct spy_http_profile_ask {
+    enum spy_http_profiles who;
+    const char
+        *value; /**< words with a comma between them: cpu, wall, pprof, speedscope, folded, html,
+                            a rate in Hz; any other value asks for the wall view, as HTML */
+    const char *accept; /**< Accept: with application/json and no text/html: speedscope */
+    const struct sockaddr *peer;
+    const char *host;          /**< Host; NULL where it came twice, as the one below */
+    const char *authorization; /**< Authorization */
+    int forwarded; /**< there is Forwarded, Via, or a header that begins with X-Forwarded- */
+};
+
+/**
+ * Profiles the request from here on, through all threads that work for it; see docs/profiling.md.
+ * Call it right after spy_http_begin(), while the context is attached. Returns 0, -EINVAL (an empty
+ * value), -EACCES (they may not), -EBUSY (16 requests are profiled: answer 429 with Retry-After),
+ * -ENOTSUP (not started, or the build has no admin server), -EPERM (the host handles SIGPROF),
+ * -EALREADY, -EAGAIN or -ENOMEM: but for -EBUSY, the request goes on without. It ends after 60 s by
+ * itself. Threads: owner.
+ */
+SPY_API SPY_CHECK int spy_http_profile(struct spy_http *http,
+                                       const struct spy_http_profile_ask *ask);
+
+/** The profile of a request, in the form that was asked for. */
+struct spy_http_report {
+    const char *content_type; /**< static */
+    void *body;               /**< free() it */
+    size_t body_len;
+    char address[256]; /**< where the admin server has the same; "" where there is none */
+};
+
+/**
+ * Ends the profile. Call it when the handler is done, before spy_http_answered() (its time is then
+ * that of this call): the body takes the place of the handler's where the status is 2xx; others
+ * name the address in X-Profile. Returns 0, -ENOENT (it is not profiled) or -ENOMEM; *ret is set only
+ * on 0. It may take a second where debug information is read for the first time. Threads: owner.
+ */
+SPY_API SPY_CHECK int spy_http_profile_end(struct spy_http *http, int status,
+                                           struct spy_http_report *ret);
 
 SPY_END_DECLS
 

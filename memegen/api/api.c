@@ -147,6 +147,7 @@ static int start_parts(struct api *api, char *error, size_t error_size)
         .body_max = BODY_BYTES_MAX,
         .drain_max = DRAIN_BYTES_MAX,
         .receive_timeout_ms = RECEIVE_TIMEOUT_MS,
+        .profiles = api->options.profiles,
     };
     int code = page_load(&api->page, api->options.data_dir, error, error_size);
 

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <spyglass/http.h>
+
 #include "memegen/analytics/clickhouse.h"
 #include "memegen/cache/cache.h"
 #include "memegen/events.h"
@@ -24,7 +26,8 @@ struct api_options {
     struct clickhouse_server clickhouse; // no analytics without its url
     size_t queue;                        // requests that may wait for a worker
     size_t workers;
-    const struct scenes *scenes; // borrowed, as all below
+    enum spy_http_profiles profiles; // who may have a request's
+    const struct scenes *scenes;     // borrowed, as all below
     struct pipeline *pipeline;
     struct store *store;
     struct events *events; // may be NULL: none are published

@@ -151,6 +151,7 @@ class Up:
 
     def start_memegen(self):
         env = dict(os.environ)
+        env.setdefault("MEMEGEN_PROFILE", "loopback")
         env.setdefault("SPY_LOG_FORMAT", "console" if sys.stdout.isatty() else "json")
         if "PROMETHEUS_PORT" in self.addresses:
             host, port = ports.parse(self.addresses["PROMETHEUS_PORT"])

@@ -446,7 +446,7 @@ int spy__admin_start(struct spy__admin **ret, const struct spy__admin_options *o
     spy__proxy_init(&admin->proxy, admin->strings + token_bytes,
                     prometheus[0] ? options->fetch : NULL);
     spy__sql_init(&admin->sql, options->ask, options->asker);
-    spy__profile_views_init(&admin->profiles, options->write_profile);
+    spy__profile_views_init(&admin->profiles, options->write_profile, options->find_report);
     spy__slots_init(&admin->scrapes, SCRAPES_MAX);
     admin->daemon = start_with_signals_blocked(admin, fd);
     if (!admin->daemon) {

@@ -26,7 +26,8 @@ struct spy__admin_options {
     spy__fetch *fetch;          // carries them; NULL: they are answered 501
     spy__sql_ask *ask; // carries its SQL to ClickHouse, by `asker`; NULL: it is answered 501
     void *asker;       // borrowed until the stop
-    spy__profile_write *write_profile; // writes profiles for people
+    spy__profile_write *write_profile; // writes profiles for people; NULL: there are none
+    spy__profile_find *find_report;    // of requests; NULL: none is kept
 };
 
 // Enough for any sentence of spy__admin_start().

@@ -8,6 +8,7 @@
 #include "profile/sampler.h"
 #include "serve/slow.h"
 
+#define KEPT "/debug/profiles/"
 #define NS_PER_S UINT64_C(1000000000)
 #define TEXT "text/plain; charset=utf-8"
 // Longest answer.
@@ -15,11 +16,13 @@
 // Digits of a second since 1970 that fit as nanoseconds.
 #define SECONDS_DIGITS_MAX 10u
 
-void spy__profile_views_init(struct spy__profile_views *views, spy__profile_write *write)
+void spy__profile_views_init(struct spy__profile_views *views, spy__profile_write *write,
+                             spy__profile_find *find)
 {
     spy__slots_init(&views->slots, SPY__PROFILE_VIEWS_MAX);
     spy__slots_init(&views->pause, 0);
     views->write = write;
+    views->find = find;
 }
 
 void spy__profile_views_close(struct spy__profile_views *views)
@@ -47,6 +50,10 @@ bool spy__profile_view_has(const char *path, struct spy__profile_ask_view *ret)
         { "/debug/pprof/folded", { .form = SPY__WISH_FOLDED } },
         { "/debug/flamegraph", { .form = SPY__WISH_HTML } },
     };
+    if (strncmp(path, KEPT, sizeof(KEPT) - 1) == 0) {
+        *ret = (struct spy__profile_ask_view){ .kept = true };
+        return true;
+    }
     for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++) {
         if (strcmp(path, views[i].path) == 0) {
             *ret = (struct spy__profile_ask_view){ .wish = views[i].wish,
@@ -199,7 +206,7 @@ static struct MHD_Response *refuse(int err, unsigned *ret_status)
     }
 }
 
-static struct MHD_Response *give(struct spy__buf *body, const struct spy__wish *wish)
+static struct MHD_Response *give(struct spy__buf *body, const char *type)
 {
     struct MHD_Response *response =
         MHD_create_response_from_buffer(body->len, body->bytes, MHD_RESPMEM_MUST_FREE);
@@ -207,7 +214,7 @@ static struct MHD_Response *give(struct spy__buf *body, const struct spy__wish *
         spy__buf_done(body);
         return NULL;
     }
-    if (wish->form == SPY__WISH_PPROF) {
+    if (strcmp(type, "application/octet-stream") == 0) {
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_DISPOSITION,
                                       "attachment; filename=\"profile.pb.gz\"");
     }
@@ -238,7 +245,21 @@ static struct MHD_Response *answer(struct spy__profile_views *views,
         return refuse(err, ret_status);
     }
     *ret_status = MHD_HTTP_OK;
-    return give(&body, &ask->wish);
+    return give(&body, *ret_type);
+}
+
+static struct MHD_Response *answer_kept(struct spy__profile_views *views, const char *id,
+                                        unsigned *ret_status, const char **ret_type)
+{
+    struct spy__buf body;
+    spy__buf_init(&body, BYTES_MAX);
+    int err = views->find ? views->find(&body, id, ret_type) : -ENOENT;
+    if (err != 0) {
+        spy__buf_done(&body);
+        return refuse(err, ret_status);
+    }
+    *ret_status = MHD_HTTP_OK;
+    return give(&body, *ret_type);
 }
 
 struct MHD_Response *spy__profile_view_response(struct spy__profile_views *views,
@@ -251,6 +272,9 @@ struct MHD_Response *spy__profile_view_response(struct spy__profile_views *views
     (void)MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, look_at_param, &asked);
     if (asked.why) {
         return say(ret_status, MHD_HTTP_BAD_REQUEST, asked.why);
+    }
+    if (asked.ask.kept) {
+        return answer_kept(views, path + sizeof(KEPT) - 1, ret_status, ret_type);
     }
     if (!views->write) {
         return refuse(-ENOTSUP, ret_status);

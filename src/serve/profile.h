@@ -5,6 +5,7 @@
 //     /debug/pprof/wall?seconds=10      pprof, and what waited
 //     /debug/pprof/folded?seconds=10    folded stacks
 //     /debug/flamegraph?seconds=10      a page
+//     /debug/profiles/ID                what ?profile= made of the request with this correlation id
 //     ...?from=SECONDS&to=SECONDS       instead: that time of the history, since 1970; either may be
 //                                       left out
 //     ...?id=ID                         instead: the slow request with this id
@@ -35,13 +36,18 @@ typedef int spy__profile_write(struct spy__buf *out, const struct spy__profile *
                                const struct spy__wish *wish, const char *title, int status,
                                const char **ret_type);
 
+// spy__reports_find().
+typedef int spy__profile_find(struct spy__buf *out, const char *id, const char **ret_type);
+
 struct spy__profile_views {
     struct spy__slots slots;   // SPY__PROFILE_VIEWS_MAX
     struct spy__slots pause;   // none: whoever waits for one waits for the time, or for the stop
-    spy__profile_write *write; // const after init
+    spy__profile_write *write; // const after init, as the one below
+    spy__profile_find *find;
 };
 
-void spy__profile_views_init(struct spy__profile_views *views, spy__profile_write *write);
+void spy__profile_views_init(struct spy__profile_views *views, spy__profile_write *write,
+                             spy__profile_find *find);
 // Ends what is under way, and refuses what comes.
 void spy__profile_views_close(struct spy__profile_views *views);
 void spy__profile_views_done(struct spy__profile_views *views);
@@ -53,6 +59,7 @@ struct spy__profile_ask_view {
     uint64_t from_s, to_s;
     unsigned seconds;                      // of now, where neither is said
     char id[SPY__PROFILE_VIEW_ID_MAX + 1]; // of a slow request; "" for none
+    bool kept;                             // ?profile= made it
 };
 
 // What is asked of this path, without a query. False: it is none of ours.

@@ -31,6 +31,7 @@
 #include "metrics/dropped.h"
 #include "record/pump.h"
 #include "signals/error.h"
+#include "signals/http_profile.h"
 #include "signals/sessions.h"
 #include "signals/span.h"
 #include "signals/trace.h"
@@ -54,6 +55,7 @@ struct spy_http {
     char status_text[4];
     uint64_t start_ns, answered_ns;
     uint64_t received_bytes, answer_bytes;
+    struct spy__http_profile profile;
     char correlation_id[SPY_CORRELATION_MAX + 1];
     char error_type[ERROR_TYPE_MAX + 1];
     char error_message[ERROR_MESSAGE_MAX + 1];
@@ -345,11 +347,27 @@ void spy_http_answered(struct spy_http *http, int status, uint64_t body_bytes)
 {
     if (http && !http->answered) {
         http->answered = true;
-        http->answered_ns = spy__monotonic_ns();
+        http->answered_ns = http->answered_ns ? http->answered_ns : spy__monotonic_ns();
         http->status = status >= 100 && status <= 999 ? status : 500;
         http->answer_bytes = body_bytes;
         join_timeline(http);
     }
+}
+
+int spy_http_profile(struct spy_http *http, const struct spy_http_profile_ask *ask)
+{
+    return http ? spy__http_profile_begin(&http->profile, ask) : -ENOENT;
+}
+
+int spy_http_profile_end(struct spy_http *http, int status, struct spy_http_report *ret)
+{
+    char title[96];
+    if (!http || !http->profile.open) {
+        return -ENOENT;
+    }
+    http->answered_ns = http->answered ? http->answered_ns : spy__monotonic_ns();
+    (void)snprintf(title, sizeof(title), "%s %s", http->method, http->route);
+    return spy__http_profile_end(&http->profile, ret, title, status, http->correlation_id);
 }
 
 static double seconds_between(uint64_t from_ns, uint64_t to_ns)
@@ -422,6 +440,7 @@ void spy_http_end(struct spy_http *http)
         spy_http_answered(http, http->failed ? 500 : 499,
                           0); // 499, as nginx has it: the client closed the request
     }
+    spy__http_profile_cancel(&http->profile); // nobody came for it
     join_timeline(http);
     publish_error(http);
     spy__sessions_count(http->failed || http->status >= 500);

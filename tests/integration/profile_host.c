@@ -1,4 +1,4 @@
-// A service to be profiled: profile_host TOKEN. A thread a connection, so that requests run side by
+// A service to be profiled: profile_host [token], for who may have a profile of a request. A thread a connection, so that requests run side by
 // side; it takes free ports, says which in its first line on stderr, and ends in order on SIGTERM.
 //
 //     /own/N    CPU time in own_N(): three parts in busy_a(), one in busy_b(); ?ms=
@@ -33,10 +33,12 @@ static uint64_t cpu_ns(void)
 }
 
 #define SPIN(ns)                                                                                   \
-    for (uint64_t end_ns = cpu_ns() + (ns); cpu_ns() < end_ns;) {                                  \
-        for (volatile unsigned i = 0; i < 20000; i++) {                                            \
+    do {                                                                                           \
+        for (uint64_t end_ns = cpu_ns() + (ns); cpu_ns() < end_ns;) {                              \
+            for (volatile unsigned i = 0; i < 20000; i++) {                                        \
+            }                                                                                      \
         }                                                                                          \
-    }
+    } while (0)
 
 // Each one a frame of its own: neither inlined nor left by a jump.
 #define OWN_FRAME __attribute__((noinline, noclone, optimize("no-optimize-sibling-calls")))
@@ -45,21 +47,36 @@ static uint64_t cpu_ns(void)
 #define OWN_FRAME __attribute__((noinline, disable_tail_calls))
 #endif
 
-OWN_FRAME static void busy_a(uint64_t ns){ SPIN(ns) }
+static const char *volatile last; // what differs between them: equal functions may become one
 
-OWN_FRAME static void busy_b(uint64_t ns){ SPIN(ns) }
+OWN_FRAME static void busy_a(uint64_t ns)
+{
+    last = "busy_a";
+    SPIN(ns);
+}
 
+OWN_FRAME static void busy_b(uint64_t ns)
+{
+    last = "busy_b";
+    SPIN(ns);
+}
+
+// In steps of no fixed length, so that they do not keep step with the sampler's clock.
 OWN_FRAME static void busy(uint64_t ms)
 {
-    for (; ms > 0; ms -= ms < 4 ? ms : 4) {
-        busy_a(3 * NS_PER_MS);
-        busy_b(1 * NS_PER_MS);
+    const uint64_t end_ns = cpu_ns() + ms * NS_PER_MS;
+    for (uint32_t seed = 1; cpu_ns() < end_ns;) {
+        seed = seed * 1664525u + 1013904223u; // Numerical Recipes' generator
+        uint64_t step_ns = NS_PER_MS / 2 + (seed >> 8) % (2 * NS_PER_MS);
+        busy_a(3 * step_ns);
+        busy_b(1 * step_ns);
     }
 }
 
 #define OWN(n)                                                                                     \
     OWN_FRAME static void own_##n(uint64_t ms)                                                     \
     {                                                                                              \
+        last = "own_" #n;                                                                          \
         busy(ms);                                                                                  \
     }
 // clang-format off
@@ -146,7 +163,7 @@ static struct MHD_Daemon *listen_on_loopback(struct spy_mhd *app)
                             MHD_OPTION_ARRAY, spy_mhd_daemon_options(app), MHD_OPTION_END);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct spy_mhd *app;
     sigset_t ends;
@@ -157,13 +174,18 @@ int main(void)
     signal(SIGPIPE, SIG_IGN);
     if (spy_start(&(struct spy_options){ .service = "profile_host",
                                          .admin = "127.0.0.1:0",
+                                         .admin_token = "the token",
                                          .profiling = SPY_PROFILING_CONTINUOUS,
                                          .log_format = SPY_LOG_JSON }) != 0) {
         fprintf(stderr, "%s\n", spy_start_error());
         return 1;
     }
     if (spy_operation_register(&nap) != 0 ||
-        spy_mhd_new(&app, &(struct spy_mhd_options){ .on_request = on_request }) != 0) {
+        spy_mhd_new(
+            &app, &(struct spy_mhd_options){ .on_request = on_request,
+                                             .profiles = argc > 1 && strcmp(argv[1], "token") == 0
+                                                             ? SPY_HTTP_PROFILES_TOKEN
+                                                             : SPY_HTTP_PROFILES_LOOPBACK }) != 0) {
         return 1;
     }
     struct MHD_Daemon *daemon = listen_on_loopback(app);

@@ -220,7 +220,7 @@ static void test_wrong_variables(void **state)
 static void test_parts_not_built(void **state)
 {
     static const char *const variables[] = { "REDIS_URL", "OTEL_EXPORTER_OTLP_ENDPOINT",
-                                             "MEMEGEN_PROFILE", "DATABASE_URL" };
+                                             "DATABASE_URL" };
     struct config config;
     for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
         clear_environment(state);
