@@ -123,7 +123,10 @@ static size_t read_first(struct spy__drain *drain)
     if (err != 0) {
         return err == -ENOTSUP ? drain->view.bytes : left;
     }
-    record->time_ns = record->time_ns ? record->time_ns : lane->key_ns;
+    if (record->time_ns == 0) { // a span's is its start, and it is told of at its end
+        record->time_ns =
+            lane->key_ns > record->duration_ns ? lane->key_ns - record->duration_ns : 1;
+    }
     if (drain->run != 0) {
         record->id.run = drain->run;
         record->id.slot = drain->heap[0];

@@ -40,7 +40,7 @@
 #define SPY__RECORD_MAX (128u << 10)
 
 enum {
-    SPY__WIRE_TIME = 1, // time_ns was given; else it follows from ticks
+    SPY__WIRE_TIME = 1, // time_ns and duration_ns; a time of 0 follows from ticks, as without
     SPY__WIRE_PARENT = 2,
     SPY__WIRE_ID = 4,
     SPY__WIRE_EVENT = 8,
@@ -105,7 +105,7 @@ int spy__wire_read_keys(struct spy__wire_view *ret, const void *bytes, size_t n,
 
 // Copies a record's wire form, and writes its time and id into it, which the form had by the ring
 // that it lay in. Its check is not made anew: nobody asks for it but of rings and files. Returns the
-// bytes it took, or 0: there are more than cap, no wire form, or one with extras.
+// bytes it took, or 0: there are more than cap, no wire form, or one with an id of its own.
 size_t spy__wire_copy(void *to, size_t cap, const struct spy__record *record);
 
 // Whether the record at the start of n bytes (8-aligned) is whole: its check is right for the seed

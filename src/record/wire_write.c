@@ -24,7 +24,7 @@ size_t spy__wire_put_long(struct spy__wire_put *put, const struct spy_field *fie
 static void put_extras(struct spy__wire_put *put, struct spy__wire_head *head,
                        const struct spy__record *record)
 {
-    if (record->time_ns) {
+    if (record->time_ns | record->duration_ns) {
         head->flags |= SPY__WIRE_TIME;
         spy__wire_put_words(put, record->time_ns, record->duration_ns);
     }
@@ -98,28 +98,37 @@ size_t spy__wire_write(void *to, size_t cap, const struct spy__record *record)
     return spy__wire_failed(&put) ? 0 : spy__wire_put_end(&put, &head);
 }
 
+// What stands between the head and the record's texts: its words in the order of their flags.
 size_t spy__wire_copy(void *to, size_t cap, const struct spy__record *record)
 {
-    const uint64_t extras[] = { record->time_ns, record->duration_ns, record->id.run,
-                                record->id.slot };
-    const size_t more = record->id.run ? sizeof(extras) : sizeof(extras) / 2;
-    const size_t n = record->wire_bytes + more;
+    const uint64_t times[] = { record->time_ns, record->duration_ns };
+    const uint64_t id[] = { record->id.run, record->id.slot };
     struct spy__wire_head head;
-    if (!record->wire || n > cap || n > SPY__RECORD_MAX) {
+    if (!record->wire) {
         return 0;
     }
     memcpy(&head, record->wire, sizeof(head));
-    if (head.flags & ~SPY__WIRE_SHAPE) {
+    if (head.flags & ~(SPY__WIRE_TIME | SPY__WIRE_PARENT | SPY__WIRE_ROOT | SPY__WIRE_SHAPE)) {
+        return 0;
+    }
+    const unsigned char *from = (const unsigned char *)record->wire + sizeof(head);
+    size_t left = record->wire_bytes - sizeof(head);
+    const size_t had = head.flags & SPY__WIRE_TIME ? sizeof(times) : 0;
+    const size_t parent = head.flags & SPY__WIRE_PARENT ? 2 * sizeof(uint64_t) : 0;
+    const size_t with_id = record->id.run ? sizeof(id) : 0;
+    const size_t n = record->wire_bytes - had + sizeof(times) + with_id;
+    if (n > cap || n > SPY__RECORD_MAX || left < had + parent) {
         return 0;
     }
     head.bytes = (uint32_t)n;
     head.flags |= (uint8_t)(SPY__WIRE_TIME | (record->id.run ? SPY__WIRE_ID : 0) |
                             (record->recovered ? SPY__WIRE_RECOVERED : 0));
     head.sequence = record->id.run ? record->id.sequence : 0;
-    unsigned char *at = (unsigned char *)to + sizeof(head);
-    memcpy(to, &head, sizeof(head));
-    memcpy(at, extras, more);
-    memcpy(at + more, (const unsigned char *)record->wire + sizeof(head),
-           record->wire_bytes - sizeof(head));
+    unsigned char *at = mempcpy(to, &head, sizeof(head));
+    at = mempcpy(at, times, sizeof(times));
+    at = mempcpy(at, from + had, parent);
+    at = mempcpy(at, id, with_id);
+    left -= had + parent;
+    memcpy(at, from + had + parent, left);
     return n;
 }

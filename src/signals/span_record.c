@@ -118,7 +118,8 @@ void spy__span_record(const struct spy_span *span, struct spy_outcome outcome, u
     const struct spy__record record = {
         .kind = SPY__KIND_SPAN,
         .level = SPY_LEVEL_INFO,
-        .time_ns = spy__realtime_ns() - (now_ns - span->start_ns),
+        // Else it follows from the moment that it is published.
+        .time_ns = end_ns == now_ns ? 0 : spy__realtime_ns() - (now_ns - span->start_ns),
         .duration_ns = end_ns > span->start_ns ? end_ns - span->start_ns : 0,
         .parent_id = span->parent_id,
         .root = root,

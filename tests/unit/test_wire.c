@@ -119,32 +119,27 @@ static void the_least(void **state)
 }
 
 // A record as it lies in a ring has its time and id from there: a copy has them itself.
-static void copied_from_a_ring(void **state)
+static void copy_from_a_ring(struct spy__record record, const struct spy_field *fields)
 {
-    (void)state;
     static _Alignas(8) unsigned char copy[SPY__RECORD_MAX];
-    struct spy_field fields[8];
-    struct spy__record record = sample(fields, sample_fields(fields));
     struct spy__wire_view view, again;
-    record.kind = SPY__KIND_LOG;
-    record.recovered = record.root = false;
-    record.id.run = record.time_ns = record.duration_ns = record.parent_id = 0;
-    record.event_hi = record.event_lo = 0;
     size_t n = spy__wire_write(bytes, sizeof(bytes), &record);
+    const size_t times = record.time_ns | record.duration_ns ? 0 : 16; // that are not there yet
     for (uint64_t run = 0; run < 2; run++) {
         assert_int_equal(spy__wire_read(&view, bytes, n), 0);
         assert_ptr_equal(view.record.wire, bytes);
         view.record.time_ns = 1700000000123456789u;
         view.record.recovered = run != 0;
         view.record.id = (struct spy__record_id){ .run = run, .slot = 7, .sequence = 99 };
-        size_t m = n + 16 + 16 * run;
+        size_t m = n + times + 16 * run;
         memset(copy, 0xee, sizeof(copy));
         assert_int_equal(spy__wire_copy(copy, m - 1, &view.record), 0);
         assert_int_equal(spy__wire_copy(copy, m, &view.record), m);
         assert_int_equal(copy[m], 0xee);
         assert_int_equal(spy__wire_read(&again, copy, m), 0);
         const struct spy__record *r = &again.record;
-        assert_true(r->time_ns == 1700000000123456789u && r->duration_ns == 0);
+        assert_true(r->time_ns == 1700000000123456789u && r->duration_ns == record.duration_ns);
+        assert_true(r->parent_id == record.parent_id && r->root == record.root);
         assert_true(r->id.run == run && r->id.slot == (run ? 7 : 0));
         assert_true(r->id.sequence == (run ? 99 : 0) && r->recovered == (run != 0));
         assert_string_equal(r->correlation_id, record.correlation_id);
@@ -155,10 +150,38 @@ static void copied_from_a_ring(void **state)
         for (size_t i = 0; i < r->field_count; i++) {
             assert_same_field(&r->fields[i], &fields[i]);
         }
-        // It has extras now.
-        assert_int_equal(spy__wire_copy(bytes, sizeof(bytes), r), 0);
+        // One that has an id is not given another.
+        assert_int_equal(spy__wire_copy(bytes, sizeof(bytes), r), run ? 0 : m);
+        assert_int_equal(spy__wire_write(bytes, sizeof(bytes), &record), n);
     }
     view.record.wire = NULL;
+    assert_int_equal(spy__wire_copy(copy, sizeof(copy), &view.record), 0);
+}
+
+static void copied_from_a_ring(void **state)
+{
+    (void)state;
+    struct spy_field fields[8];
+    struct spy__record record = sample(fields, sample_fields(fields));
+    record.kind = SPY__KIND_LOG;
+    record.recovered = record.root = false;
+    record.id.run = record.time_ns = record.duration_ns = record.parent_id = 0;
+    record.event_hi = record.event_lo = 0;
+    copy_from_a_ring(record, fields);
+    record.kind = SPY__KIND_SPAN;
+    record.duration_ns = 250000;
+    copy_from_a_ring(record, fields);
+    record.parent_id = 11;
+    record.time_ns = 5;
+    record.root = true;
+    copy_from_a_ring(record, fields);
+    record.time_ns = record.duration_ns = 0;
+    copy_from_a_ring(record, fields);
+    record.event_lo = 1; // an event's: it is written anew
+    assert_true(spy__wire_write(bytes, sizeof(bytes), &record) > 0);
+    struct spy__wire_view view;
+    assert_int_equal(spy__wire_read(&view, bytes, sizeof(bytes)), 0);
+    static _Alignas(8) unsigned char copy[SPY__RECORD_MAX];
     assert_int_equal(spy__wire_copy(copy, sizeof(copy), &view.record), 0);
 }
 

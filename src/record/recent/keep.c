@@ -133,7 +133,8 @@ static bool is_sent(const struct spy__record *record)
 // A line that nobody but the window keeps is there as it came: most hold no secret.
 static size_t write_record(void *to, size_t cap, const struct spy__record *record, bool sent)
 {
-    size_t n = !sent && record->kind == SPY__KIND_LOG ? spy__wire_copy(to, cap, record) : 0;
+    bool whole = record->kind == SPY__KIND_LOG || record->kind == SPY__KIND_SPAN;
+    size_t n = !sent && whole ? spy__wire_copy(to, cap, record) : 0;
     return n > 0 ? n : spy__wire_write(to, cap, record);
 }
 
