@@ -73,7 +73,8 @@ class ClickHouse:
 
     def statements(self):
         """Those of people."""
-        return [asked for asked in self.asked if b"version()" not in asked[2] and b"spyglass_migrations" not in asked[2]]
+        ours = (b"version()", b"spyglass_migrations", b"system.columns")  # what delivery asks for its own sake, at any time
+        return [asked for asked in self.asked if not any(words in asked[2] for words in ours)]
 
     def close(self):
         self.release.set()
@@ -137,7 +138,7 @@ class Sql(unittest.TestCase):
         with Connection(port) as connection:
             connection.send("POST %s HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 8\r\n\r\nSELECT 1" % PATH)
             self.assertEqual(connection.read().status, 401)
-        self.assertEqual(self.clickhouse.asked, [])
+        self.assertEqual(self.clickhouse.statements(), [])
         self.assertEqual(self.ask("SELECT 1", headers=("Sec-Fetch-Site: same-origin", "Origin: http://localhost")).status, 200)
 
     def test_what_does_not_read_is_not_asked(self):
