@@ -123,12 +123,13 @@ static void put_lines(struct spy__json *j, const struct spy__flamegraph *graph)
 // JSON inside of a script element: '<' stands in strings alone, and could begin its end tag.
 static void put_embedded(struct spy__buf *out, const struct spy__buf *json)
 {
-    const char *at = json->bytes, *end = at + json->len;
-    while (at < end) {
-        const char *less = memchr(at, '<', (size_t)(end - at));
-        spy__buf_put(out, at, (size_t)((less ? less : end) - at));
+    for (size_t at = 0; at < json->len;) {
+        const char *from = json->bytes + at;
+        const char *less = memchr(from, '<', json->len - at);
+        size_t n = less ? (size_t)(less - from) : json->len - at;
+        spy__buf_put(out, from, n);
         spy__buf_puts(out, less ? "\\u003c" : "");
-        at = less ? less + 1 : end;
+        at += less ? n + 1 : n;
     }
 }
 

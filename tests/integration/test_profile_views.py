@@ -78,7 +78,7 @@ class ProfileViews(unittest.TestCase):
             self.assertTrue(answer.body.endswith(b"."))
         self.assertEqual(self.service.admin("/debug/flamegraph?id=nobody").status, 404)
         self.assertEqual(self.service.admin("/debug/flamegraph", method="HEAD").status, 405)
-        self.assertEqual(self.service.admin("/debug/flamegraph", headers=("X-Forwarded-For: 1.2.3.4",)).status, 403)
+        self.assertEqual(self.service.admin("/debug/flamegraph", headers=("X-Forwarded-For: 1.2.3.4",)).status, 401)
         self.assertEqual(self.service.admin("/debug/flamegraph", headers=("Sec-Fetch-Site: cross-site",)).status, 403)
 
     def test_a_few_at_once_and_the_rest_of_the_port_goes_on(self):
