@@ -14,8 +14,8 @@
 #include "base/host.h"
 #include "encode/sentry_crumb.h"
 #include "encode/sentry_event.h"
+#include "golden.h"
 
-#define GOLDEN SOURCE_ROOT "/tests/unit/golden/"
 #define BUILD_ID "f1c3bcc0279865fe3058404b2831d9e64135386c"
 #define TIME_NS UINT64_C(1700000000123456000)
 
@@ -157,23 +157,11 @@ static json_t *load(const struct spy__buf *buf)
 
 static void compare(const char *name, const struct spy__sentry_event *event)
 {
-    char path[256];
     struct spy__buf buf;
     spy__buf_init(&buf, 1u << 20);
     spy__encode_sentry_event(&buf, event);
     json_t *ours = load(&buf);
-    (void)snprintf(path, sizeof(path), GOLDEN "%s", name);
-    if (getenv("WRITE_GOLDEN")) {
-        assert_int_equal(json_dump_file(ours, path, JSON_INDENT(2) | JSON_PRESERVE_ORDER), 0);
-    }
-    json_t *golden = json_load_file(path, 0, NULL);
-    assert_non_null(golden);
-    char *a = json_dumps(ours, JSON_INDENT(2)), *b = json_dumps(golden, JSON_INDENT(2));
-    assert_string_equal(a, b);
-    free(a);
-    free(b);
-    json_decref(golden);
-    json_decref(ours);
+    assert_golden(ours, name);
     spy__buf_done(&buf);
 }
 

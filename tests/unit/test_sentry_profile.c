@@ -17,9 +17,9 @@
 #include "alloc_fail.h"
 #include "base/host.h"
 #include "encode/sentry_profile.h"
+#include "golden.h"
 #include "profile_rig.h"
 
-#define GOLDEN SOURCE_ROOT "/tests/unit/golden/sentry_profile.json"
 #define MS UINT64_C(1000000)
 #define S (1000 * MS)
 
@@ -194,17 +194,7 @@ static void test_golden(void **state)
     (void)state;
     struct spy__profile *rig = profile_rig_new();
     json_t *tree = encode(rig);
-    if (getenv("WRITE_GOLDEN")) {
-        assert_int_equal(json_dump_file(tree, GOLDEN, JSON_INDENT(1)), 0);
-    }
-    json_t *golden = json_load_file(GOLDEN, 0, NULL);
-    assert_non_null(golden);
-    char *a = json_dumps(tree, JSON_INDENT(1)), *b = json_dumps(golden, JSON_INDENT(1));
-    assert_string_equal(a, b);
-    free(a);
-    free(b);
-    json_decref(golden);
-    json_decref(tree);
+    assert_golden(tree, "sentry_profile.json");
     spy__profile_free(rig);
 }
 

@@ -14,8 +14,8 @@
 #include "alloc_fail.h"
 #include "base/host.h"
 #include "encode/sentry_transaction.h"
+#include "golden.h"
 
-#define GOLDEN SOURCE_ROOT "/tests/unit/golden/"
 #define TIME_NS UINT64_C(1700000000123456000)
 
 static const struct spy__host machine = { .name = "node-7",
@@ -78,23 +78,6 @@ static json_t *encode(const struct spy__sentry_transaction *t, const struct spy_
     }
     spy__buf_done(&out);
     return tree;
-}
-
-static void assert_golden(json_t *ours, const char *name)
-{
-    char path[512];
-    (void)snprintf(path, sizeof(path), GOLDEN "%s", name);
-    if (getenv("WRITE_GOLDEN")) {
-        assert_int_equal(json_dump_file(ours, path, JSON_INDENT(2)), 0);
-    }
-    json_t *golden = json_load_file(path, 0, NULL);
-    assert_non_null(golden);
-    char *a = json_dumps(ours, JSON_INDENT(2)), *b = json_dumps(golden, JSON_INDENT(2));
-    assert_string_equal(a, b);
-    free(a);
-    free(b);
-    json_decref(golden);
-    json_decref(ours);
 }
 
 static void a_request(void **state)
