@@ -128,25 +128,13 @@ static unsigned put_transaction(struct spy__buf *out, const struct spy__trace *t
     return spans;
 }
 
-// The members that came with the request, if any did.
-static const struct spy_field *came_along(const struct spy__record *root)
-{
-    for (size_t i = 0; i < root->field_count; i++) {
-        const struct spy_field *field = &root->fields[i];
-        if (field->type == SPY_FIELD_STR && strcmp(field->key, SPY__DSC_FIELD) == 0) {
-            return field;
-        }
-    }
-    return NULL;
-}
-
 // What came with the request, or what we said of it to whoever we called.
 static void put_dsc(struct spy__buf *out, const struct spy__record *root)
 {
     struct spy__json j;
     char ours[SPY__DSC_MAX];
     bool sampled;
-    const struct spy_field *field = came_along(root);
+    const struct spy_field *field = spy__record_text(root, SPY__DSC_FIELD);
     spy__json_init(&j, out);
     if (field) {
         spy__sentry_put_dsc(&j, field->value.s, field->len);

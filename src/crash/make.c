@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/reserve.h"
@@ -16,34 +15,9 @@
 
 #define FILE_NEW SPY__CRASH_FILE ".new"
 
-// Linux 5.14; an older kernel says EINVAL, and pages are touched one by one.
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
-static int open_file(int dir_fd, bool *ret_new)
-{
-    struct stat st;
-    int fd = openat(dir_fd, SPY__CRASH_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    *ret_new = false;
-    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-        st.st_size == (off_t)SPY__CRASH_BYTES) {
-        return fd;
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-    *ret_new = true;
-    if (unlinkat(dir_fd, FILE_NEW, 0) != 0 && errno != ENOENT) {
-        return -errno;
-    }
-    fd = openat(dir_fd, FILE_NEW, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    return fd >= 0 ? fd : -errno;
-}
-
 static void populate(unsigned char *file)
 {
-    if (madvise(file, SPY__CRASH_BYTES, MADV_POPULATE_WRITE) != 0) {
+    if (!spy__reserve_populate(file, SPY__CRASH_BYTES)) {
         for (size_t at = 0; at < SPY__CRASH_BYTES; at += 4096) {
             ((volatile unsigned char *)file)[at] = 0;
         }
@@ -91,7 +65,7 @@ static int map_file(unsigned char **ret, int dir_fd, uint64_t run)
 {
     bool is_new;
     void *file = MAP_FAILED;
-    int fd = open_file(dir_fd, &is_new);
+    int fd = spy__reserve_open(dir_fd, SPY__CRASH_FILE, FILE_NEW, SPY__CRASH_BYTES, &is_new);
     if (fd < 0) {
         return fd;
     }

@@ -4,6 +4,7 @@
 
 #include "base/ids.h"
 #include "base/json.h"
+#include "encode/value.h"
 #include "spyglass/uuid.h"
 
 static void put_text(struct spy__json *j, const char *key, const char *value)
@@ -22,39 +23,16 @@ static void put_addrs(struct spy__json *j, const struct spy_field *field)
     spy__json_array_end(j);
 }
 
-static void put_value(struct spy__json *j, const struct spy_field *field)
-{
-    switch (field->type) {
-    case SPY_FIELD_INT:
-        spy__json_i64(j, field->value.i);
-        break;
-    case SPY_FIELD_UINT:
-        spy__json_u64(j, field->value.u);
-        break;
-    case SPY_FIELD_DOUBLE:
-        spy__json_double(j, field->value.d);
-        break;
-    case SPY_FIELD_BOOL:
-        spy__json_bool(j, field->value.b);
-        break;
-    case SPY_FIELD_STR:
-        spy__json_strn(j, field->value.s, field->len);
-        break;
-    case SPY_FIELD_ADDRS:
-        put_addrs(j, field);
-        break;
-    case SPY_FIELD_NONE:
-        spy__json_null(j);
-        break;
-    }
-}
-
 static void put_properties(struct spy__json *j, const struct spy__record *record)
 {
     spy__json_object(j);
     for (size_t i = 0; i < record->field_count; i++) {
         spy__json_key(j, record->fields[i].key);
-        put_value(j, &record->fields[i]);
+        if (record->fields[i].type == SPY_FIELD_ADDRS) {
+            put_addrs(j, &record->fields[i]);
+        } else {
+            spy__encode_value(j, &record->fields[i], SPY__VALUE_WHOLE);
+        }
     }
     spy__json_object_end(j);
 }

@@ -2,48 +2,16 @@
 
 #include "base/utf8.h"
 #include "encode/sentry_common.h"
+#include "encode/value.h"
 
 #define CRUMB_MAX_BYTES 4096u
 #define STRING_MAX_BYTES 256u
-
-void spy__sentry_put_value(struct spy__json *j, const struct spy_field *field, size_t max)
-{
-    switch (field->type) {
-    case SPY_FIELD_INT:
-        spy__json_i64(j, field->value.i);
-        break;
-    case SPY_FIELD_UINT:
-        spy__json_u64(j, field->value.u);
-        break;
-    case SPY_FIELD_DOUBLE:
-        spy__json_double(j, field->value.d);
-        break;
-    case SPY_FIELD_BOOL:
-        spy__json_bool(j, field->value.b);
-        break;
-    case SPY_FIELD_STR:
-        spy__json_strn(j, field->value.s, spy__utf8_cut(field->value.s, field->len, max));
-        break;
-    default:
-        spy__json_null(j);
-    }
-}
-
-static const struct spy_field *find_field(const struct spy__record *record, const char *key)
-{
-    for (size_t i = 0; i < record->field_count; i++) {
-        if (strcmp(record->fields[i].key, key) == 0) {
-            return &record->fields[i];
-        }
-    }
-    return NULL;
-}
 
 // Sentry's word for it.
 static const char *level_of(const struct spy__record *record)
 {
     if (record->kind == SPY__KIND_SPAN) {
-        return find_field(record, "error_type") ? "error" : "info";
+        return spy__record_field(record, "error_type") ? "error" : "info";
     }
     return record->level == SPY_LEVEL_WARN ? "warning" : spy__level_name(record->level);
 }
@@ -61,7 +29,7 @@ static void put_data(struct spy__json *j, const struct spy__record *record)
     for (size_t i = 0; i < record->field_count; i++) {
         if (record->fields[i].type < SPY_FIELD_ADDRS) {
             spy__json_key(j, record->fields[i].key);
-            spy__sentry_put_value(j, &record->fields[i], STRING_MAX_BYTES);
+            spy__encode_value(j, &record->fields[i], STRING_MAX_BYTES);
         }
     }
     spy__json_object_end(j);

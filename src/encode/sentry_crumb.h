@@ -10,7 +10,4 @@
 // A log line, or a span that has ended. At most 4 KiB: where its fields are more, it goes without.
 void spy__sentry_put_crumb(struct spy__json *j, const struct spy__record *record);
 
-// A field's value, a string cut at max bytes; a stack is null.
-void spy__sentry_put_value(struct spy__json *j, const struct spy_field *field, size_t max);
-
 #endif

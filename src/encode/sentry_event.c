@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "encode/sentry_common.h"
 #include "encode/sentry_crumb.h"
+#include "encode/value.h"
 
 // Sentry's limits of a tag (https://develop.sentry.dev/sdk/foundations/transport/event-payloads/).
 #define TAG_KEY_MAX 32u
@@ -17,19 +18,9 @@
 // A type, the name of a module: words of the program's own.
 #define WORD_MAX_BYTES 256u
 
-static const struct spy_field *find_field(const struct spy__record *record, const char *key)
-{
-    for (size_t i = 0; i < record->field_count; i++) {
-        if (strcmp(record->fields[i].key, key) == 0) {
-            return &record->fields[i];
-        }
-    }
-    return NULL;
-}
-
 static const struct spy_field *find_text(const struct spy__record *record, const char *key)
 {
-    const struct spy_field *field = find_field(record, key);
+    const struct spy_field *field = spy__record_field(record, key);
     return field && field->type == SPY_FIELD_STR ? field : NULL;
 }
 
@@ -68,7 +59,7 @@ static void put_fingerprint(struct spy__json *j, const struct spy__sentry_event 
 
 static struct spy__sentry_stack stack_of(const struct spy__sentry_event *event)
 {
-    const struct spy_field *field = find_field(event->record, "stack");
+    const struct spy_field *field = spy__record_field(event->record, "stack");
     struct spy__sentry_stack stack = { .has_pc = event->fatal };
     if (field && (int)field->type == SPY__FIELD_FRAMES) {
         stack.frames = spy__field_frames(field);
@@ -220,7 +211,7 @@ static void put_as_text(struct spy__json *j, const struct spy_field *field)
         spy__json_str(j, field->value.b ? "true" : "false");
         break;
     default:
-        spy__sentry_put_value(j, field, EXTRA_MAX_BYTES);
+        spy__encode_value(j, field, EXTRA_MAX_BYTES);
     }
 }
 
@@ -258,7 +249,7 @@ static void put_request(struct spy__json *j, const struct spy__sentry_event *eve
 
 static void put_user(struct spy__json *j, const struct spy__record *record)
 {
-    const struct spy_field *user = find_field(record, "user_id");
+    const struct spy_field *user = spy__record_field(record, "user_id");
     if (user && user->type <= SPY_FIELD_STR) {
         spy__json_key(j, "user");
         spy__json_object(j);
@@ -327,7 +318,7 @@ static void put_extra(struct spy__json *j, const struct spy__record *record)
         const struct spy_field *field = &record->fields[i];
         if (!is_placed(field->key) && !is_tag(field) && field->type < SPY_FIELD_ADDRS) {
             spy__json_key(j, field->key);
-            spy__sentry_put_value(j, field, EXTRA_MAX_BYTES);
+            spy__encode_value(j, field, EXTRA_MAX_BYTES);
         }
     }
     spy__json_object_end(j);

@@ -8,6 +8,7 @@
 #include "base/trace_lists.h"
 #include "encode/sentry_common.h"
 #include "encode/sentry_crumb.h"
+#include "encode/value.h"
 
 #define VALUE_BYTES_MAX 1024u // of one field
 #define DESCRIPTION_BYTES_MAX 200u
@@ -22,16 +23,6 @@ static bool is_called(const struct spy_field *field, const char *key)
     return strcmp(field->key, key) == 0;
 }
 
-static const struct spy_field *find_text(const struct spy__record *span, const char *key)
-{
-    for (size_t i = 0; i < span->field_count; i++) {
-        if (is_called(&span->fields[i], key) && is_text(&span->fields[i])) {
-            return &span->fields[i];
-        }
-    }
-    return NULL;
-}
-
 // The text where it is one of these words.
 static bool is_word(const struct spy_field *field, const char *word)
 {
@@ -42,7 +33,7 @@ static bool is_word(const struct spy_field *field, const char *word)
 
 static void put_op(struct spy__json *j, const struct spy__record *span)
 {
-    const struct spy_field *op = find_text(span, SPY__SPAN_OP);
+    const struct spy_field *op = spy__record_text(span, SPY__SPAN_OP);
     spy__json_key(j, "op");
     if (op) {
         spy__json_strn(j, op->value.s, op->len);
@@ -53,7 +44,7 @@ static void put_op(struct spy__json *j, const struct spy__record *span)
 
 static int http_status(const struct spy__record *span)
 {
-    const struct spy_field *status = find_text(span, "status");
+    const struct spy_field *status = spy__record_text(span, "status");
     int n = 0;
     if (!status || status->len != 3) {
         return 0;
@@ -107,7 +98,7 @@ static const char *status_of_error(const struct spy_field *error_type)
 
 static void put_status(struct spy__json *j, const struct spy__record *span)
 {
-    const struct spy_field *error_type = find_text(span, "error_type");
+    const struct spy_field *error_type = spy__record_text(span, "error_type");
     int http = http_status(span);
     spy__json_key(j, "status");
     spy__json_str(j, http ? status_of_http(http) : error_type ? status_of_error(error_type) : "ok");
@@ -117,7 +108,7 @@ static void put_status(struct spy__json *j, const struct spy__record *span)
 
 static bool is_request(const struct spy__record *root)
 {
-    return find_text(root, "method") && find_text(root, "route");
+    return spy__record_text(root, "method") && spy__record_text(root, "route");
 }
 
 void spy__sentry_put_transaction_name(struct spy__buf *out, const struct spy__record *root)
@@ -126,7 +117,8 @@ void spy__sentry_put_transaction_name(struct spy__buf *out, const struct spy__re
         spy__buf_puts(out, root->event);
         return;
     }
-    const struct spy_field *method = find_text(root, "method"), *route = find_text(root, "route");
+    const struct spy_field *method = spy__record_text(root, "method"),
+                           *route = spy__record_text(root, "route");
     spy__buf_put(out, method->value.s, method->len);
     spy__buf_puts(out, " ");
     spy__buf_put(out, route->value.s, route->len);
@@ -222,7 +214,7 @@ static void put_data(struct spy__json *j, const struct spy__record *span)
             continue;
         }
         spy__json_key(j, data_key(field));
-        spy__sentry_put_value(j, field, VALUE_BYTES_MAX);
+        spy__encode_value(j, field, VALUE_BYTES_MAX);
     }
     if (http) {
         spy__json_key(j, "http.response.status_code");
@@ -285,12 +277,12 @@ static void put_tags(struct spy__json *j, const struct spy__sentry_transaction *
 
 static void put_user(struct spy__json *j, const struct spy__record *root)
 {
-    const struct spy_field *user = find_text(root, "user_id");
+    const struct spy_field *user = spy__record_text(root, "user_id");
     if (user) {
         spy__json_key(j, "user");
         spy__json_object(j);
         spy__json_key(j, "id");
-        spy__sentry_put_value(j, user, VALUE_BYTES_MAX);
+        spy__encode_value(j, user, VALUE_BYTES_MAX);
         spy__json_object_end(j);
     }
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "record/frame.h"
 #include "record/key.h"
@@ -74,6 +75,31 @@ struct spy__record {
     size_t wire_bytes;
     uint64_t event_hi, event_lo; // UUID of a product event
 };
+
+// The first field of that name; NULL for none.
+static inline const struct spy_field *spy__record_field(const struct spy__record *record,
+                                                        const char *key)
+{
+    for (size_t i = 0; i < record->field_count; i++) {
+        if (strcmp(record->fields[i].key, key) == 0) {
+            return &record->fields[i];
+        }
+    }
+    return NULL;
+}
+
+// The first string of that name.
+static inline const struct spy_field *spy__record_text(const struct spy__record *record,
+                                                       const char *key)
+{
+    for (size_t i = 0; i < record->field_count; i++) {
+        const struct spy_field *field = &record->fields[i];
+        if (field->type == SPY_FIELD_STR && strcmp(field->key, key) == 0) {
+            return field;
+        }
+    }
+    return NULL;
+}
 
 // A level's name in every format.
 static inline const char *spy__level_name(enum spy_level level)

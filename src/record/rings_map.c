@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/reserve.h"
@@ -15,11 +14,6 @@
 #define FILE_NEW SPY__RINGS_FILE ".new"
 #define PAGE ((size_t)4096) // what offsets are rounded to; larger pages divide ring_bytes too
 #define HEAD_ALIGN ((size_t)65536) // the largest page of arm64
-
-// Linux 5.14; an older kernel says EINVAL, and pages come as they are touched.
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
 
 static size_t round_up(size_t n, size_t to)
 {
@@ -34,27 +28,6 @@ static size_t head_bytes(const struct spy__rings_header *shape)
 static size_t file_bytes(const struct spy__rings_header *shape)
 {
     return head_bytes(shape) + (shape->slots + 1) * (size_t)shape->ring_bytes;
-}
-
-// The file of an earlier start where it has the right size, else a new one under a name of its own.
-// Returns the descriptor or a negative errno.
-static int open_file(int dir_fd, size_t bytes, bool *ret_new)
-{
-    struct stat st;
-    int fd = openat(dir_fd, SPY__RINGS_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    *ret_new = false;
-    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == (off_t)bytes) {
-        return fd;
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-    *ret_new = true;
-    if (unlinkat(dir_fd, FILE_NEW, 0) != 0 && errno != ENOENT) {
-        return -errno;
-    }
-    fd = openat(dir_fd, FILE_NEW, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    return fd >= 0 ? fd : -errno;
 }
 
 static void *map_or_null(void *at, size_t n, int prot, int flags, int fd, size_t offset)
@@ -158,7 +131,7 @@ static void make_empty(struct spy__rings_map *map, const struct spy__rings_heade
 static int map_file(struct spy__rings_map *ret, int dir_fd, const struct spy__rings_header *shape)
 {
     bool is_new;
-    int fd = open_file(dir_fd, file_bytes(shape), &is_new);
+    int fd = spy__reserve_open(dir_fd, SPY__RINGS_FILE, FILE_NEW, file_bytes(shape), &is_new);
     if (fd < 0) {
         return fd;
     }
@@ -168,8 +141,8 @@ static int map_file(struct spy__rings_map *ret, int dir_fd, const struct spy__ri
     if (err == 0) {
         ret->in_file = true;
         // Now, so that no caller waits for the disk at its first touch of a page.
-        (void)madvise(ret->header, ret->head_bytes, MADV_POPULATE_WRITE);
-        (void)madvise(ret->data, ret->data_bytes, MADV_POPULATE_WRITE);
+        (void)spy__reserve_populate(ret->header, ret->head_bytes);
+        (void)spy__reserve_populate(ret->data, ret->data_bytes);
         make_empty(ret, shape);
         if (is_new && renameat(dir_fd, FILE_NEW, dir_fd, SPY__RINGS_FILE) != 0) {
             err = -errno;

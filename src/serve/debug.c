@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "serve/errors.h"
+#include "serve/params.h"
 #include "serve/recent.h"
 #include "serve/slow.h"
 
@@ -52,26 +53,9 @@ static struct MHD_Response *say(unsigned *ret_status, unsigned status, const cha
     return give(&body);
 }
 
-struct asked {
-    struct spy__recent_query query;
-    const char *why; // NULL while all is well
-};
-
-static enum MHD_Result look_at_param(void *arg, enum MHD_ValueKind kind, const char *name,
-                                     size_t name_len, const char *value, size_t value_len)
+static int take_param(void *arg, const char *name, const char *value, const char **ret_why)
 {
-    struct asked *asked = arg;
-    const char *why;
-    (void)kind;
-    if (strlen(name) != name_len || (value && strlen(value) != value_len)) {
-        asked->why = "A parameter has a NUL in it.";
-        return MHD_NO;
-    }
-    if (spy__recent_param(&asked->query, name, value, &why) != 0) {
-        asked->why = why;
-        return MHD_NO;
-    }
-    return MHD_YES;
+    return spy__recent_param(arg, name, value, ret_why);
 }
 
 static bool is_id(const char *id)
@@ -103,15 +87,15 @@ static int write_body(struct spy__buf *body, const char *path,
 struct MHD_Response *spy__debug_response(struct MHD_Connection *connection, const char *path,
                                          unsigned *ret_status)
 {
-    struct asked asked = { .why = NULL };
+    struct spy__recent_query query;
     struct spy__buf body;
-    spy__recent_query_init(&asked.query);
-    (void)MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, look_at_param, &asked);
-    if (asked.why) {
-        return say(ret_status, MHD_HTTP_BAD_REQUEST, asked.why);
+    spy__recent_query_init(&query);
+    const char *why = spy__params_read(connection, take_param, &query);
+    if (why) {
+        return say(ret_status, MHD_HTTP_BAD_REQUEST, why);
     }
     spy__buf_init(&body, BODY_MAX);
-    int err = write_body(&body, path, &asked.query);
+    int err = write_body(&body, path, &query);
     if (err == 0) {
         *ret_status = MHD_HTTP_OK;
         return give(&body);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "profile/sampler.h"
+#include "serve/params.h"
 #include "serve/slow.h"
 
 #define KEPT "/debug/profiles/"
@@ -114,23 +115,9 @@ int spy__profile_view_param(struct spy__profile_ask_view *ask, const char *name,
     return ok ? 0 : -EINVAL;
 }
 
-struct asked {
-    struct spy__profile_ask_view ask;
-    const char *why; // NULL while all is well
-};
-
-static enum MHD_Result look_at_param(void *arg, enum MHD_ValueKind kind, const char *name,
-                                     size_t name_len, const char *value, size_t value_len)
+static int take_param(void *arg, const char *name, const char *value, const char **ret_why)
 {
-    struct asked *asked = arg;
-    const char *why;
-    (void)kind;
-    if (strlen(name) != name_len || (value && strlen(value) != value_len)) {
-        asked->why = "A parameter has a NUL in it.";
-    } else if (spy__profile_view_param(&asked->ask, name, value, &why) != 0) {
-        asked->why = why;
-    }
-    return asked->why ? MHD_NO : MHD_YES;
+    return spy__profile_view_param(arg, name, value, ret_why);
 }
 
 // ---- the profile
@@ -266,14 +253,14 @@ struct MHD_Response *spy__profile_view_response(struct spy__profile_views *views
                                                 struct MHD_Connection *connection, const char *path,
                                                 unsigned *ret_status, const char **ret_type)
 {
-    struct asked asked = { .why = NULL };
+    struct spy__profile_ask_view ask = { 0 };
     *ret_type = TEXT;
-    (void)spy__profile_view_has(path, &asked.ask);
-    (void)MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, look_at_param, &asked);
-    if (asked.why) {
-        return say(ret_status, MHD_HTTP_BAD_REQUEST, asked.why);
+    (void)spy__profile_view_has(path, &ask);
+    const char *why = spy__params_read(connection, take_param, &ask);
+    if (why) {
+        return say(ret_status, MHD_HTTP_BAD_REQUEST, why);
     }
-    if (asked.ask.kept) {
+    if (ask.kept) {
         return answer_kept(views, path + sizeof(KEPT) - 1, ret_status, ret_type);
     }
     if (!views->write) {
@@ -282,7 +269,7 @@ struct MHD_Response *spy__profile_view_response(struct spy__profile_views *views
     if (!spy__slots_take(&views->slots, 0)) {
         return refuse(-EBUSY, ret_status);
     }
-    struct MHD_Response *response = answer(views, &asked.ask, ret_status, ret_type);
+    struct MHD_Response *response = answer(views, &ask, ret_status, ret_type);
     spy__slots_give(&views->slots);
     return response;
 }

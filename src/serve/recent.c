@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "encode/log_json.h"
+#include "encode/value.h"
 #include "record/recent/keep.h"
 #include "serve/slow.h"
 
@@ -199,26 +200,7 @@ static void write_fields(struct spy__json *json, const struct spy__record *recor
             continue;
         }
         spy__json_key(json, field->key);
-        switch (field->type) {
-        case SPY_FIELD_INT:
-            spy__json_i64(json, field->value.i);
-            break;
-        case SPY_FIELD_UINT:
-            spy__json_u64(json, field->value.u);
-            break;
-        case SPY_FIELD_DOUBLE:
-            spy__json_double(json, field->value.d);
-            break;
-        case SPY_FIELD_BOOL:
-            spy__json_bool(json, field->value.b);
-            break;
-        case SPY_FIELD_STR:
-            spy__json_strn(json, field->value.s, field->len);
-            break;
-        default:
-            spy__json_null(json);
-            break;
-        }
+        spy__encode_value(json, field, SPY__VALUE_WHOLE);
     }
     spy__json_object_end(json);
 }

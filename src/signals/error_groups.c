@@ -46,17 +46,6 @@ void spy__error_groups_free(struct spy__error_groups *groups)
     free(groups);
 }
 
-static const struct spy_field *find_text(const struct spy__record *record, const char *key)
-{
-    for (size_t i = 0; i < record->field_count; i++) {
-        const struct spy_field *field = &record->fields[i];
-        if (field->type == SPY_FIELD_STR && strcmp(field->key, key) == 0) {
-            return field;
-        }
-    }
-    return NULL;
-}
-
 static uint64_t hash_field(const struct spy_field *field, uint64_t hash)
 {
     return field ? spy__hash(field->value.s, field->len, hash) : spy__hash("", 0, hash);
@@ -110,7 +99,7 @@ static uint64_t key_of(const struct spy__record *record)
     const struct spy_field *frames = find_frames(record);
     unsigned count = 0;
     uint64_t hash = spy__hash(record->event, strlen(record->event), 2);
-    hash = hash_field(find_text(record, SPY__ERROR_PLACE), hash);
+    hash = hash_field(spy__record_text(record, SPY__ERROR_PLACE), hash);
     if (frames) {
         uint64_t with = hash_frames(frames, true, hash, &count);
         hash = count > 0 ? with : hash_frames(frames, false, hash, &count);
@@ -147,13 +136,13 @@ bool spy__error_groups_told(struct spy__error_groups *groups, const struct spy__
     if ((record->trace_hi | record->trace_lo) == 0) {
         return false;
     }
-    const struct spy_field *mechanism = find_text(record, SPY__ERROR_MECHANISM);
+    const struct spy_field *mechanism = spy__record_text(record, SPY__ERROR_MECHANISM);
     const uint64_t ids[2] = { record->trace_hi, record->trace_lo };
     uint64_t trace = spy__hash(ids, sizeof(ids), groups->seed);
     bool any = tell(groups, trace, record->time_ns);
     uint64_t what = spy__hash(record->event, strlen(record->event), trace);
-    bool same =
-        tell(groups, hash_field(find_text(record, SPY__ERROR_MESSAGE), what), record->time_ns);
+    bool same = tell(groups, hash_field(spy__record_text(record, SPY__ERROR_MESSAGE), what),
+                     record->time_ns);
     bool unexplained = mechanism && mechanism->len == sizeof(SPY__ERROR_UNEXPLAINED) - 1 &&
                        memcmp(mechanism->value.s, SPY__ERROR_UNEXPLAINED, mechanism->len) == 0;
     return same || (any && unexplained);
@@ -224,11 +213,12 @@ bool spy__error_groups_take(struct spy__error_groups *groups, uint64_t key,
     if (group->count++ == 0) {
         group->first_ns = now_ns;
         copy_text(group->type, SPY__ERROR_TYPE_TEXT, record->event, strlen(record->event));
-        copy_field(group->place, SPY__ERROR_PLACE_TEXT, find_text(record, SPY__ERROR_PLACE));
+        copy_field(group->place, SPY__ERROR_PLACE_TEXT, spy__record_text(record, SPY__ERROR_PLACE));
     }
     group->last_ns = now_ns > group->last_ns ? now_ns : group->last_ns;
     group->first_ns = now_ns < group->first_ns ? now_ns : group->first_ns;
-    copy_field(group->message, SPY__ERROR_MESSAGE_TEXT, find_text(record, SPY__ERROR_MESSAGE));
+    copy_field(group->message, SPY__ERROR_MESSAGE_TEXT,
+               spy__record_text(record, SPY__ERROR_MESSAGE));
     copy_text(group->correlation_id, sizeof(group->correlation_id) - 1, record->correlation_id,
               strlen(record->correlation_id));
     group->trace_hi = record->trace_hi;

@@ -101,14 +101,12 @@ const char *spy__error_environment(void)
 static const char *text_of(const struct spy__record *record, const char *key, char *out,
                            size_t size)
 {
-    for (size_t i = 0; i < record->field_count; i++) {
-        const struct spy_field *field = &record->fields[i];
-        if (field->type == SPY_FIELD_STR && strcmp(field->key, key) == 0) {
-            (void)snprintf(out, size, "%.*s", (int)field->len, field->value.s);
-            return out;
-        }
+    const struct spy_field *field = spy__record_text(record, key);
+    if (!field) {
+        return NULL;
     }
-    return NULL;
+    (void)snprintf(out, size, "%.*s", (int)field->len, field->value.s);
+    return out;
 }
 
 static bool is_ours(const struct spy_field *field)

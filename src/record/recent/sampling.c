@@ -91,19 +91,9 @@ int spy__sampling_parse(struct spy__sampling *ret, const char *list)
     return 0;
 }
 
-static const struct spy_field *find(const struct spy__record *root, const char *key)
-{
-    for (size_t i = 0; i < root->field_count; i++) {
-        if (strcmp(root->fields[i].key, key) == 0) {
-            return &root->fields[i];
-        }
-    }
-    return NULL;
-}
-
 static bool has_text(const struct spy__record *root, const char *key, const char *text)
 {
-    const struct spy_field *field = find(root, key);
+    const struct spy_field *field = spy__record_field(root, key);
     return field && field->type == SPY_FIELD_STR && field->len == strlen(text) &&
            memcmp(field->value.s, text, field->len) == 0;
 }
@@ -134,11 +124,11 @@ bool spy__sampling_keeps_id(const struct spy__sampling *sampling, uint64_t trace
 
 bool spy__sampling_keeps(const struct spy__sampling *sampling, const struct spy__record *root)
 {
-    const struct spy_field *parent = find(root, SPY__PARENT_SAMPLED);
+    const struct spy_field *parent = spy__record_field(root, SPY__PARENT_SAMPLED);
     if (parent && parent->type == SPY_FIELD_BOOL) {
         return parent->value.b;
     }
-    const struct spy_field *sent = find(root, SPY__SAMPLE_RAND);
+    const struct spy_field *sent = spy__record_field(root, SPY__SAMPLE_RAND);
     double rand = sent && sent->type == SPY_FIELD_DOUBLE
                       ? sent->value.d
                       : spy__sampling_rand(root->trace_hi, root->trace_lo);
