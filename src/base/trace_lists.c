@@ -201,22 +201,20 @@ size_t spy__baggage_pick(char *ret, size_t ret_size, const char *prefix, const c
 {
     struct part rest = { s, n };
     size_t len = 0, prefix_len = strlen(prefix);
-    ret[0] = '\0';
     while (rest.n > 0) {
         struct part member = next_part(&rest, ',');
         if (member.n < prefix_len || memcmp(member.s, prefix, prefix_len) != 0) {
             continue;
         }
-        if (len + (len > 0) + member.n >= ret_size) {
-            ret[0] = '\0';
-            return 0;
+        const size_t comma = len > 0;
+        if (len + comma + member.n < ret_size) {
+            memcpy(ret + len, ",", comma);
+            memcpy(ret + len + comma, member.s, member.n);
         }
-        if (len > 0) {
-            ret[len++] = ',';
-        }
-        memcpy(ret + len, member.s, member.n);
-        len += member.n;
-        ret[len] = '\0';
+        len += comma + member.n;
+    }
+    if (ret_size > 0) {
+        ret[len < ret_size ? len : 0] = '\0';
     }
     return len;
 }

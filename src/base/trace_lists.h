@@ -32,8 +32,9 @@ size_t spy__baggage_take(char *to, const char *s, size_t n);
 // member; *ret is then untouched.
 long spy__baggage_find(char *ret, size_t ret_size, const char *key, const char *s, size_t n);
 
-// Copies the members of what spy__baggage_take() wrote whose keys begin with `prefix`, and a NUL.
-// Returns their length; 0 where there are none, or more than ret_size holds.
+// Copies the members of what spy__baggage_take() wrote whose keys begin with `prefix`, and a NUL; "" is
+// written where they are longer than ret_size allows, nothing where that is 0. Returns their length
+// with the commas between them, however long: 0 where there are none.
 size_t spy__baggage_pick(char *ret, size_t ret_size, const char *prefix, const char *s, size_t n);
 
 #endif

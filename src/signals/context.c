@@ -248,9 +248,12 @@ struct spy_context_scope spy_context_continue(const struct spy_incoming *incomin
     } else {
         spy__uuid_v4(ctx->ids.correlation_id);
     }
-    struct spy__traceparent parent;
+    struct spy__traceparent parent, sentry;
     bool w3c = read_header(&parent, incoming->traceparent, spy__traceparent_parse);
-    if (!w3c && !read_header(&parent, incoming->sentry_trace, spy__sentry_trace_parse)) {
+    bool from_sentry = read_header(&sentry, incoming->sentry_trace, spy__sentry_trace_parse);
+    if (!w3c && from_sentry) {
+        parent = sentry;
+    } else if (!w3c) {
         // Spans are recorded, and whether their trace is kept is decided at its end: sampled, which
         // means "may have been recorded", and for Sentry's services nothing decided.
         parent = (struct spy__traceparent){ .trace_hi = spy__random_u64(),
@@ -269,11 +272,9 @@ struct spy_context_scope spy_context_continue(const struct spy_incoming *incomin
     ctx->random = parent.random;
     ctx->deferred = parent.deferred;
     ctx->carried = carry(w3c ? incoming->tracestate : NULL, incoming->baggage);
-    char dsc[SPY__DSC_MAX];
-    struct spy__traceparent sentry;
     ctx->sentry_head =
-        !read_header(&sentry, incoming->sentry_trace, spy__sentry_trace_parse) &&
-        !(ctx->carried && spy__baggage_pick(dsc, sizeof(dsc), SPY__DSC_PREFIX,
+        !from_sentry &&
+        !(ctx->carried && spy__baggage_pick(NULL, 0, SPY__DSC_PREFIX,
                                             ctx->carried->text + ctx->carried->tracestate_len + 1,
                                             ctx->carried->baggage_len));
     return switch_to(ctx, __builtin_return_address(0));

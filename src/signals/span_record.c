@@ -86,7 +86,7 @@ static void gather_sampling(struct gathered *all, const struct spy__context_view
     }
     const char *baggage = spy_baggage();
     size_t n = spy__baggage_pick(dsc, SPY__DSC_MAX, SPY__DSC_PREFIX, baggage, strlen(baggage));
-    if (n > 0) {
+    if (n > 0 && n < SPY__DSC_MAX) {
         add(all, spy_strn(SPY__DSC_FIELD, dsc, n));
     }
     long length = spy_baggage_get(rand, sizeof(rand), SPY__DSC_PREFIX "sample_rand");

@@ -105,6 +105,12 @@ static void all_others_pass_on_what_came(void **state)
     propagate((struct spy_incoming){ .sentry_trace = PARENT, .baggage = "other=1" });
     assert_string_equal(baggage, "other=1");
     assert_int_equal(strlen(sentry_trace), 49);
+    // However long it is.
+    static char longest[2048];
+    memset(longest, 'x', sizeof(longest) - 1);
+    memcpy(longest, "sentry-release=", 15);
+    propagate((struct spy_incoming){ .baggage = longest });
+    assert_string_equal(baggage, longest);
     // A caller that is not Sentry's leaves that to us; what it decided stands.
     propagate((struct spy_incoming){
         .traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00" });
@@ -153,8 +159,9 @@ static void picks_members(void **state)
     (void)state;
     assert_int_equal(spy__baggage_pick(ret, sizeof(ret), "sentry-", list, strlen(list)), 25);
     assert_string_equal(ret, "sentry-a=1,sentry-c=3;p=4");
-    assert_int_equal(spy__baggage_pick(ret, 25, "sentry-", list, strlen(list)), 0);
+    assert_int_equal(spy__baggage_pick(ret, 25, "sentry-", list, strlen(list)), 25); // no room
     assert_string_equal(ret, "");
+    assert_int_equal(spy__baggage_pick(NULL, 0, "sentry-", list, strlen(list)), 25);
     assert_int_equal(spy__baggage_pick(ret, sizeof(ret), "sentry-", "", 0), 0);
 }
 
