@@ -45,6 +45,14 @@ static void give(const struct spy__sentry_sessions *sessions)
     }
 }
 
+static struct spy__sessions now_counted(void)
+{
+    return (struct spy__sessions){
+        __atomic_load_n(&health.counts->exited, __ATOMIC_RELAXED),
+        __atomic_load_n(&health.counts->errored, __ATOMIC_RELAXED),
+    };
+}
+
 // ---- the process before
 
 // The minute in which it died is not known, only when it was last seen.
@@ -80,12 +88,11 @@ static void copy_text(char to[SPY__LIFE_TEXT_MAX + 1], const char *text)
 void spy__health_start(const struct spy__settings *settings, const char *state_dir, uint64_t run,
                        uint64_t crashed_run, uint64_t crashed_ns)
 {
-    static struct spy__sessions own;
+    static struct spy__sessions own; // never made anew: who works through a restart counts into it
     memset(&health, 0, sizeof(health));
     copy_text(health.release, settings->release);
     copy_text(health.environment, settings->environment);
     health.wanted = spy__outbound_sentry_wants() && health.release[0];
-    own = (struct spy__sessions){ 0 };
     health.counts = &own;
     if (state_dir && spy__life_read(&health.before, state_dir) == 0) {
         bool crashed = crashed_run != 0 && crashed_run == health.before.run;
@@ -103,6 +110,7 @@ void spy__health_start(const struct spy__settings *settings, const char *state_d
         // Without it the next start knows nothing of this one: no reason not to start.
         (void)spy__life_start(&health.counts, &options);
     }
+    health.told = now_counted();
     spy__sessions_into(health.counts);
 }
 
@@ -159,10 +167,7 @@ static void tell(const struct spy__sessions *now, uint64_t now_ns)
 
 unsigned spy__health_tend(bool last)
 {
-    const struct spy__sessions now = {
-        __atomic_load_n(&health.counts->exited, __ATOMIC_RELAXED),
-        __atomic_load_n(&health.counts->errored, __ATOMIC_RELAXED),
-    };
+    const struct spy__sessions now = now_counted();
     if (now.exited == health.told.exited && now.errored == health.told.errored) {
         return UINT_MAX;
     }
