@@ -170,14 +170,14 @@ static void await_sent(double events)
 
 static void print_latency(const struct paced *up, const struct paced *down)
 {
-    if (up->p99_ns > 0) {
-        bench_print("call_p50_store_up", up->p50_ns, "ns", -1);
-        bench_print("call_p99_store_up", up->p99_ns, "ns", -1);
+    if (up->all.p99_ns > 0) {
+        bench_print("call_p50_store_up", up->all.p50_ns, "ns", -1);
+        bench_print("call_p99_store_up", up->all.p99_ns, "ns", -1);
     }
-    bench_print("call_p50_store_down", down->p50_ns, "ns",
-                up->p50_ns > 0 ? down->p50_ns / up->p50_ns : -1);
-    bench_print("call_p99_store_down", down->p99_ns, "ns",
-                up->p99_ns > 0 ? down->p99_ns / up->p99_ns : -1);
+    bench_print("call_p50_store_down", down->all.p50_ns, "ns",
+                up->all.p50_ns > 0 ? down->all.p50_ns / up->all.p50_ns : -1);
+    bench_print("call_p99_store_down", down->all.p99_ns, "ns",
+                up->all.p99_ns > 0 ? down->all.p99_ns / up->all.p99_ns : -1);
 }
 
 // Events a second from the first call until the store has taken the last.

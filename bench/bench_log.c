@@ -3,6 +3,10 @@
 // The same machine makes the same calls without a logger beside it: reference.timer_… of an empty
 // one, reference.copy_… of a bare copy of 200 bytes and a release store.
 //
+// alone.log_… is of those calls that had their core to themselves (paced.h), alone_share how many
+// those were; reference.work_p50_ns is a fixed piece of arithmetic beside the calls, its ratio to the
+// best it did.
+//
 // Ring size and pump period are at their defaults, the rings in a file of a state directory. Goals:
 // log_p50_ns 40, log_p99_ns 250, log_p999_ns 500, timer included; log_line_in_file_p99_ms 20;
 // encode_lines_per_second_devnull 3,500,000; file_vs_write2 0.7; and 2.5 times spdlog's lines a
@@ -187,24 +191,59 @@ static void run_paced(const struct logger *logger, struct paced *ret, double *re
     (void)unlink(log_path);
 }
 
-static void print_paced(const char *prefix, const struct paced runs[ROUNDS], double reference_ns)
+static void print_percentiles(const char *prefix, const struct paced_percentiles of[ROUNDS], int n,
+                              double reference_ns)
 {
     double p50[ROUNDS], p99[ROUNDS], p999[ROUNDS];
     char name[64];
-    for (int i = 0; i < ROUNDS; i++) {
-        p50[i] = runs[i].p50_ns;
-        p99[i] = runs[i].p99_ns;
-        p999[i] = runs[i].p999_ns;
+    for (int i = 0; i < n; i++) {
+        p50[i] = of[i].p50_ns;
+        p99[i] = of[i].p99_ns;
+        p999[i] = of[i].p999_ns;
     }
     const struct {
         const char *name;
         double *values;
     } all[] = { { "p50_ns", p50 }, { "p99_ns", p99 }, { "p999_ns", p999 } };
-    for (size_t i = 0; i < 3; i++) {
-        double ns = bench_median(all[i].values, ROUNDS);
+    for (size_t i = 0; i < 3 && n > 0; i++) {
+        double ns = bench_median(all[i].values, n);
         (void)snprintf(name, sizeof(name), "%s%s", prefix, all[i].name);
         bench_print(name, ns, "ns", ns / reference_ns);
     }
+}
+
+static void print_paced(const char *prefix, const struct paced runs[ROUNDS], double reference_ns)
+{
+    struct paced_percentiles all[ROUNDS];
+    for (int i = 0; i < ROUNDS; i++) {
+        all[i] = runs[i].all;
+    }
+    print_percentiles(prefix, all, ROUNDS, reference_ns);
+}
+
+// Of those calls that had the core to themselves; `runs` are compared with the empty call's.
+static void print_alone(const char *prefix, const struct paced runs[ROUNDS],
+                        const struct paced timer_runs[ROUNDS], double reference_ns)
+{
+    struct paced_percentiles alone[ROUNDS];
+    double share = 0, work[ROUNDS];
+    int n = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        work[i] = runs[i].work_p50_ns;
+        if (paced_was_alone(&runs[i], runs, ROUNDS) &&
+            paced_was_alone(&runs[i], timer_runs, ROUNDS)) {
+            alone[n++] = runs[i].alone;
+            share += runs[i].alone_share / ROUNDS;
+        }
+    }
+    print_percentiles(prefix, alone, n, reference_ns);
+    bench_print("alone_share", share, "of the calls", -1);
+    double best = timer_runs[0].work_best_ns;
+    for (int i = 1; i < ROUNDS; i++) {
+        best = timer_runs[i].work_best_ns < best ? timer_runs[i].work_best_ns : best;
+    }
+    double ns = bench_median(work, ROUNDS);
+    bench_print("reference.work_p50_ns", ns, "ns", ns / best);
 }
 
 static void nothing(void *arg, unsigned long i)
@@ -244,6 +283,7 @@ static void bench_paced(void)
     print_paced("reference.timer_", timer_runs, reference_ns);
     print_paced("reference.copy_", copy_runs, reference_ns);
     print_paced("log_", our_runs, reference_ns);
+    print_alone("alone.log_", our_runs, timer_runs, reference_ns);
     bench_print("log_line_in_file_p99_ms", bench_median(late, ROUNDS), "ms", -1);
     bench_print("log_line_bytes", (double)line_bytes, "bytes", -1);
 #ifdef HAVE_SPDLOG
