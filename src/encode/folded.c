@@ -35,12 +35,12 @@ static void put_stack(struct spy__buf *out, const struct spy__flame *flame, uint
 }
 
 static void put_line(struct spy__buf *out, const struct spy__flame *flame, uint32_t node,
-                     uint64_t ns)
+                     uint64_t number)
 {
     char text[SPY__NUMBER_MAX];
     put_stack(out, flame, node);
     spy__buf_putc(out, ' ');
-    spy__buf_put(out, text, spy__u64_print(text, (ns + NS_PER_US / 2) / NS_PER_US));
+    spy__buf_put(out, text, spy__u64_print(text, number));
     spy__buf_putc(out, '\n');
 }
 
@@ -53,8 +53,10 @@ int spy__encode_folded(struct spy__buf *out, const struct spy__profile *profile,
     }
     for (uint32_t i = 0; rc == 0 && i < flame.node_count; i++) {
         uint64_t ns = flame.nodes[i].cpu_ns + (waited ? flame.nodes[i].waited_ns : 0);
-        if (ns >= NS_PER_US / 2) {
-            put_line(out, &flame, i, ns);
+        uint64_t number =
+            profile->kind == SPY__PROFILE_HEAP ? ns : (ns + NS_PER_US / 2) / NS_PER_US;
+        if (number > 0) {
+            put_line(out, &flame, i, number);
         }
     }
     spy__flame_done(&flame);

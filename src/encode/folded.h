@@ -1,5 +1,5 @@
-// A profile as folded stacks: "root;child;leaf 123", a line each, in microseconds; what
-// flamegraph.pl and its kin read (https://github.com/brendangregg/FlameGraph).
+// A profile as folded stacks: "root;child;leaf 123", a line each, in microseconds, those of
+// a heap profile in bytes in use; what flamegraph.pl and its kin read (https://github.com/brendangregg/FlameGraph).
 //
 // Pure function of its arguments.
 #ifndef ENCODE_FOLDED_H

@@ -176,19 +176,26 @@ static void put_labels(struct encoder *e, const struct key *key)
     }
 }
 
+// Puts the locations of a stack, behind what is in the list already.
+static void put_stack(struct encoder *e, uint32_t index)
+{
+    const struct spy__profile *p = e->profile;
+    if (index < p->stack_count) {
+        const struct spy__profile_stack *stack = &p->stacks[index];
+        for (uint32_t i = 0; i < stack->count; i++) {
+            put_varint(&e->inner, UINT64_C(1) + p->entries[stack->first + i]);
+        }
+    }
+    put_message(&e->part, SAMPLE_LOCATIONS, &e->inner);
+}
+
 static void put_sample(struct encoder *e, const struct key *key, const struct sum *sum)
 {
     const struct spy__profile *p = e->profile;
     if (key->waited) {
         put_varint(&e->inner, waiting_id(p, key->operation));
     }
-    if (key->stack < p->stack_count) {
-        const struct spy__profile_stack *stack = &p->stacks[key->stack];
-        for (uint32_t i = 0; i < stack->count; i++) {
-            put_varint(&e->inner, UINT64_C(1) + p->entries[stack->first + i]);
-        }
-    }
-    put_message(&e->part, SAMPLE_LOCATIONS, &e->inner);
+    put_stack(e, key->stack);
     put_varint(&e->inner, sum->count);
     put_varint(&e->inner, key->waited ? 0 : sum->ns);
     if (p->kind == SPY__PROFILE_WALL) {
@@ -208,6 +215,20 @@ static void put_samples(struct encoder *e)
         if (!key.waited || e->profile->kind == SPY__PROFILE_WALL) {
             put_sample(e, &key, &e->sums[i]);
         }
+    }
+}
+
+static void put_heap_samples(struct encoder *e)
+{
+    const struct spy__profile *p = e->profile;
+    for (uint32_t i = 0; i < p->sample_count; i++) {
+        put_stack(e, p->samples[i].stack);
+        put_varint(&e->inner, p->heap[i].alloc_objects);
+        put_varint(&e->inner, p->heap[i].alloc_bytes);
+        put_varint(&e->inner, p->heap[i].inuse_objects);
+        put_varint(&e->inner, p->heap[i].inuse_bytes);
+        put_message(&e->part, SAMPLE_VALUES, &e->inner);
+        put_message(e->out, PROFILE_SAMPLE, &e->part);
     }
 }
 
@@ -318,23 +339,52 @@ static void put_functions(struct encoder *e)
 
 // ---- the whole
 
-static void put_head(struct encoder *e)
+// Those of the heap as Go's runtime/pprof has them (protomem.go).
+static void put_types(struct encoder *e, enum spy__profile_kind kind)
 {
-    const struct spy__profile *p = e->profile;
-    const bool wall = p->kind == SPY__PROFILE_WALL;
-    (void)string(e, ""); // the first string is empty
+    if (kind == SPY__PROFILE_HEAP) {
+        put_value_type(e, PROFILE_SAMPLE_TYPE, "alloc_objects", "count");
+        put_value_type(e, PROFILE_SAMPLE_TYPE, "alloc_space", "bytes");
+        put_value_type(e, PROFILE_SAMPLE_TYPE, "inuse_objects", "count");
+        put_value_type(e, PROFILE_SAMPLE_TYPE, "inuse_space", "bytes");
+        return;
+    }
     put_value_type(e, PROFILE_SAMPLE_TYPE, "samples", "count");
     put_value_type(e, PROFILE_SAMPLE_TYPE, "cpu", "nanoseconds");
-    if (wall) {
+    if (kind == SPY__PROFILE_WALL) {
         put_value_type(e, PROFILE_SAMPLE_TYPE, "wall", "nanoseconds");
     }
+}
+
+static void put_period(struct encoder *e)
+{
+    const struct spy__profile *p = e->profile;
+    if (p->kind == SPY__PROFILE_HEAP) {
+        put_value_type(e, PROFILE_PERIOD_TYPE, "space", "bytes");
+        put_u64(e->out, PROFILE_PERIOD, p->period_bytes);
+    } else {
+        put_value_type(e, PROFILE_PERIOD_TYPE, "cpu", "nanoseconds");
+        put_u64(e->out, PROFILE_PERIOD, p->rate_hz > 0 ? NS_PER_S / p->rate_hz : 0);
+    }
+}
+
+static void put_head(struct encoder *e)
+{
+    static const char *const defaults[] = { [SPY__PROFILE_WALL] = "wall",
+                                            [SPY__PROFILE_CPU] = "cpu",
+                                            [SPY__PROFILE_HEAP] = "inuse_space" };
+    const struct spy__profile *p = e->profile;
+    (void)string(e, ""); // the first string is empty
+    put_types(e, p->kind);
     put_u64(e->out, PROFILE_TIME_NS, p->start_ns);
     put_u64(e->out, PROFILE_DURATION_NS, p->duration_ns);
-    put_value_type(e, PROFILE_PERIOD_TYPE, "cpu", "nanoseconds");
-    put_u64(e->out, PROFILE_PERIOD, p->rate_hz > 0 ? NS_PER_S / p->rate_hz : 0);
-    put_u64(e->out, PROFILE_DEFAULT_TYPE, string(e, wall ? "wall" : "cpu"));
+    put_period(e);
+    put_u64(e->out, PROFILE_DEFAULT_TYPE, string(e, defaults[p->kind]));
     if (p->correlation_id[0]) {
         put_u64(e->out, PROFILE_COMMENT, string(e, p->correlation_id));
+    }
+    if (p->note[0]) {
+        put_u64(e->out, PROFILE_COMMENT, string(e, p->note));
     }
 }
 
@@ -361,7 +411,11 @@ int spy__encode_pprof(struct spy__buf *out, const struct spy__profile *profile)
     e.failed = !e.sums;
     if (!e.failed) {
         put_head(&e);
-        put_samples(&e);
+        if (profile->kind == SPY__PROFILE_HEAP) {
+            put_heap_samples(&e);
+        } else {
+            put_samples(&e);
+        }
         put_mappings(&e);
         put_locations(&e);
         put_waiting_locations(&e);

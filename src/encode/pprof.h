@@ -6,6 +6,9 @@
 // is the default then. Time waited has no CPU time; its innermost location is named
 // "waiting: OPERATION". Equal samples are added up. Labels: operation, span, thread, thread_id.
 //
+// A heap profile has alloc_objects/count, alloc_space/bytes, inuse_objects/count and
+// inuse_space/bytes, its default.
+//
 // Pure function of its arguments.
 #ifndef ENCODE_PPROF_H
 #define ENCODE_PPROF_H

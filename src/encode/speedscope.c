@@ -95,7 +95,7 @@ static bool put_thread(struct spy__json *j, struct spy__flame *flame, uint32_t t
     spy__json_object(j);
     put_str(j, "type", "sampled");
     put_thread_name(j, p, thread);
-    put_str(j, "unit", "nanoseconds");
+    put_str(j, "unit", p->kind == SPY__PROFILE_HEAP ? "bytes" : "nanoseconds");
     put_u64(j, "startValue", 0);
     put_u64(j, "endValue", total);
     bool ok = put_samples(j, flame, thread, waited);

@@ -67,6 +67,7 @@ void spy__profile_free(struct spy__profile *p)
     }
     free(own);
     free(p->samples);
+    free(p->heap);
     free(p->stacks);
     free(p->entries);
     free(p->locations);

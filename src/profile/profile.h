@@ -35,17 +35,23 @@
 enum spy__profile_kind {
     SPY__PROFILE_WALL, // CPU time, and the time that operations waited
     SPY__PROFILE_CPU,
+    SPY__PROFILE_HEAP, // what was allocated, and what of it is in use: no time at all
 };
 
 struct spy__profile_sample {
     uint64_t time_ns;   // since the profile's start; 0 where samples were added up
-    uint64_t weight_ns; // the time that it stands for
+    uint64_t weight_ns; // the time that it stands for; of a heap profile, the bytes in use
     uint64_t span_id;   // the innermost span; 0: none
     uint32_t count;     // samples that were added up in it
     uint32_t stack;
     uint32_t thread;    // NONE where samples were added up
     uint32_t operation; // the innermost one; NONE outside of all
     bool waited;        // time off the CPU, charged to the operation; its stack is where that began
+};
+
+// What was allocated in the stack of a sample since the process began, and what of it is in use.
+struct spy__profile_heap {
+    uint64_t alloc_objects, alloc_bytes, inuse_objects, inuse_bytes;
 };
 
 struct spy__profile_stack {
@@ -86,11 +92,14 @@ struct spy__profile {
     unsigned rate_hz;         // asked for
     char correlation_id[129]; // of the request; "" where it is of the process
     uint64_t trace_hi, trace_lo;
-    uint64_t overhead_ns; // measured in the handler and at spans
-    uint64_t lost;        // samples that found no room
-    bool truncated;       // it ended at its limit of time, before its request did
+    uint64_t overhead_ns;  // measured in the handler and at spans
+    uint64_t lost;         // samples that found no room
+    bool truncated;        // it ended at its limit of time, before its request did
+    uint64_t period_bytes; // of a heap profile: from one sample to the next
+    char note[256];        // what its reader should know; "" for nothing
 
     struct spy__profile_sample *samples; // by time, where they have one
+    struct spy__profile_heap *heap;      // one a sample of a heap profile, else NULL; freed with it
     struct spy__profile_stack *stacks;
     uint32_t *entries; // indices of locations
     struct spy__profile_location *locations;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "profile/heap.h"
 #include "profile/sampler.h"
 #include "serve/params.h"
 #include "serve/slow.h"
@@ -45,8 +46,10 @@ bool spy__profile_view_has(const char *path, struct spy__profile_ask_view *ret)
     static const struct {
         const char *path;
         struct spy__wish wish;
+        bool heap;
     } views[] = {
         { "/debug/pprof/profile", { .form = SPY__WISH_PPROF, .cpu = true } },
+        { "/debug/pprof/heap", { .form = SPY__WISH_PPROF }, .heap = true },
         { "/debug/pprof/wall", { .form = SPY__WISH_PPROF } },
         { "/debug/pprof/folded", { .form = SPY__WISH_FOLDED } },
         { "/debug/flamegraph", { .form = SPY__WISH_HTML } },
@@ -58,6 +61,7 @@ bool spy__profile_view_has(const char *path, struct spy__profile_ask_view *ret)
     for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++) {
         if (strcmp(path, views[i].path) == 0) {
             *ret = (struct spy__profile_ask_view){ .wish = views[i].wish,
+                                                   .heap = views[i].heap,
                                                    .seconds = SPY__PROFILE_VIEW_SECONDS };
             return true;
         }
@@ -105,6 +109,9 @@ int spy__profile_view_param(struct spy__profile_ask_view *ask, const char *name,
         ok = strcmp(value, "cpu") == 0 || strcmp(value, "wall") == 0;
         // /debug/pprof/profile and /debug/pprof/wall have said it
         ask->wish.cpu = ask->wish.form == SPY__WISH_PPROF ? ask->wish.cpu : value[0] == 'c';
+    } else if (strcmp(name, "kind") == 0) {
+        *ret_why = "kind is heap, or left out.";
+        ok = ask->heap = strcmp(value, "heap") == 0;
     } else if (strcmp(name, "profile") == 0) {
         (void)spy__wish_read(&ask->wish, value, strlen(value), NULL);
     } else if (strcmp(name, "id") == 0) {
@@ -154,6 +161,9 @@ static int history(const struct spy__profile_ask_view *ask, struct spy__profile 
 static int find(struct spy__profile_views *views, const struct spy__profile_ask_view *ask,
                 struct spy__profile **ret)
 {
+    if (ask->heap) {
+        return spy__profile_heap(ret, spy__heap_source());
+    }
     if (ask->id[0]) {
         *ret = spy__profile_of_slow(ask->id);
         return *ret ? 0 : -ENOENT;
@@ -182,6 +192,11 @@ static struct MHD_Response *refuse(int err, unsigned *ret_status)
     case -ENODATA:
         return say(ret_status, MHD_HTTP_NOT_FOUND,
                    "There is no history: continuous profiling is off (SPY_PROFILING).\n");
+    case -ENOSYS:
+        return say(ret_status, MHD_HTTP_NOT_IMPLEMENTED,
+                   "The heap is not sampled: start the program with "
+                   "LD_PRELOAD=libspyglass-malloc.so, "
+                   "and SPY_HEAP_SAMPLE_BYTES not 0 (docs/profiling.md).\n");
     case -EPERM:
         return say(ret_status, MHD_HTTP_NOT_IMPLEMENTED,
                    "The program handles SIGPROF itself: it cannot be profiled.\n");
@@ -222,7 +237,11 @@ static struct MHD_Response *answer(struct spy__profile_views *views,
         return refuse(err, ret_status);
     }
     char title[160];
-    (void)snprintf(title, sizeof(title), "%s%s", ask->id[0] ? "Request " : "The process", ask->id);
+    (void)snprintf(title, sizeof(title), "%s%s",
+                   ask->heap    ? "The heap"
+                   : ask->id[0] ? "Request "
+                                : "The process",
+                   ask->heap ? "" : ask->id);
     spy__buf_init(&body, BYTES_MAX);
     err = views->write(&body, profile, &ask->wish, title, 0, ret_type);
     spy__profile_free(profile);

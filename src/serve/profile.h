@@ -4,6 +4,7 @@
 //     /debug/pprof/profile?seconds=10   pprof, CPU time      (1 to 60; 10)
 //     /debug/pprof/wall?seconds=10      pprof, and what waited
 //     /debug/pprof/folded?seconds=10    folded stacks
+//     /debug/pprof/heap                 pprof, what was allocated, and what of it is in use
 //     /debug/flamegraph?seconds=10      a page
 //     /debug/profiles/ID                what ?profile= made of the request with this correlation id
 //     ...?from=SECONDS&to=SECONDS       instead: that time of the history, since 1970; either may be
@@ -11,6 +12,7 @@
 //     ...?id=ID                         instead: the slow request with this id
 //     /debug/slow/ID                    the same, as a page
 //     ...?profile=WORDS                 as of a request: cpu, pprof, folded, speedscope
+//     ...?kind=heap                     instead: what of the heap is in use
 //     ...?view=cpu                      CPU time alone, where there is a choice
 //
 // A profile of the process blocks the thread of its connection alone.
@@ -60,6 +62,7 @@ struct spy__profile_ask_view {
     unsigned seconds;                      // of now, where neither is said
     char id[SPY__PROFILE_VIEW_ID_MAX + 1]; // of a slow request; "" for none
     bool kept;                             // ?profile= made it
+    bool heap;                             // the heap's, in place of any other
 };
 
 // What is asked of this path, without a query. False: it is none of ours.
