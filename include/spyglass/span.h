@@ -77,7 +77,7 @@ static inline struct spy_outcome spy_failure(const char *error_type, const char 
 struct spy_span {
     struct spy_operation *operation; /* private, as is all below */
     const char *values[SPY_LABELS_MAX - 1];
-    uint64_t start_ns;
+    uint64_t start;
     uint64_t span_id;
     uint64_t parent_id;
     const struct spy_field *attributes;
@@ -119,7 +119,8 @@ SPY_API void spy_span_label(struct spy_span *span, const char *label, const char
 SPY_API void spy_span_attributes(struct spy_span *span, const struct spy_field *attributes,
                                  size_t n);
 
-/** Seconds since spy_begin(), by the monotonic clock. */
+/** Seconds since spy_begin(), as the span's own are measured: by the processor's counter where it
+ * has a steady one, else by the monotonic clock. */
 SPY_API double spy_span_seconds(const struct spy_span *span);
 
 /** Ends the work and publishes what it gave. A span that was not begun, or ended before: a no-op.

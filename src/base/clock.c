@@ -7,20 +7,29 @@
 #include <stddef.h>
 #include <time.h>
 
-static struct spy__fake_clock *fake_clock; // atomic, relaxed: see above
-static bool counter_is_steady;             // as is this
-bool spy__ticks_raw;
+static struct spy__fake_clock *fake_clock;    // atomic, relaxed: see above
+static bool counter_is_steady, rate_is_known; // as are these
+bool spy__ticks_raw, spy__moment_counts;
 
-static void choose_ticks(void)
+static void choose_counter(void)
 {
-    bool raw = __atomic_load_n(&counter_is_steady, __ATOMIC_RELAXED) && !spy__clock_is_fake();
+    const bool real = !spy__clock_is_fake();
+    bool raw = real && __atomic_load_n(&counter_is_steady, __ATOMIC_RELAXED);
+    bool counts = real && __atomic_load_n(&rate_is_known, __ATOMIC_RELAXED);
     __atomic_store_n(&spy__ticks_raw, raw, __ATOMIC_RELAXED);
+    __atomic_store_n(&spy__moment_counts, counts, __ATOMIC_RELEASE);
 }
 
 void spy__clock_counter(bool steady)
 {
     __atomic_store_n(&counter_is_steady, steady, __ATOMIC_RELAXED);
-    choose_ticks();
+    choose_counter();
+}
+
+void spy__clock_moments(bool rate_known)
+{
+    __atomic_store_n(&rate_is_known, rate_known, __ATOMIC_RELAXED);
+    choose_counter();
 }
 
 static uint64_t read_ns(clockid_t id)
@@ -57,7 +66,7 @@ uint64_t spy__thread_cpu_ns(void)
 void spy__clock_fake(struct spy__fake_clock *fake)
 {
     __atomic_store_n(&fake_clock, fake, __ATOMIC_RELAXED);
-    choose_ticks();
+    choose_counter();
 }
 
 bool spy__clock_is_fake(void)

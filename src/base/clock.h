@@ -27,5 +27,9 @@ bool spy__clock_is_fake(void);
 // said here, and no fake clock. Atomic, relaxed.
 extern bool spy__ticks_raw __attribute__((visibility("hidden")));
 void spy__clock_counter(bool steady);
+// Whether lengths of time are measured by it too (base/moment.h): its rate is known, as was said
+// here, and no fake clock. Atomic, released.
+extern bool spy__moment_counts __attribute__((visibility("hidden")));
+void spy__clock_moments(bool rate_known);
 
 #endif

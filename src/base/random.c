@@ -14,8 +14,8 @@
 #include "base/clock.h"
 
 // Each used by its own thread alone.
-static __thread uint64_t state[4];
-static __thread bool seeded;
+static __thread uint64_t state[4] __attribute__((tls_model("initial-exec")));
+static __thread bool seeded __attribute__((tls_model("initial-exec")));
 
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 

@@ -20,20 +20,26 @@
 
 #define SPY__TICKS_NS (UINT64_C(1) << 63)
 
+// The counter itself, whatever it is worth; 0 where there is none.
+static inline uint64_t spy__counter(void)
+{
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+    uint64_t count;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(count));
+    return count;
+#else
+    return 0;
+#endif
+}
+
 static inline uint64_t spy__ticks(void)
 {
     if (__builtin_expect(!__atomic_load_n(&spy__ticks_raw, __ATOMIC_RELAXED), 0)) {
         return spy__realtime_ns() | SPY__TICKS_NS;
     }
-#if defined(__x86_64__)
-    return __builtin_ia32_rdtsc();
-#elif defined(__aarch64__)
-    uint64_t ticks;
-    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
-    return ticks;
-#else
-    return spy__realtime_ns() | SPY__TICKS_NS;
-#endif
+    return spy__counter();
 }
 
 struct spy__ticks_map {

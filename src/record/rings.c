@@ -7,6 +7,7 @@
 #include <linux/membarrier.h>
 
 #include "base/clock.h"
+#include "base/moment.h"
 #include "base/random.h"
 #include "record/rings_set.h"
 
@@ -178,6 +179,7 @@ int spy__rings_open(const struct spy__rings_options *options, int *ret_why)
     shape.run = (uint32_t)spy__random_id() | 1;
     shape.start_ns = spy__realtime_ns();
     spy__ticks_init(&shape.maps[0]);
+    spy__moments_begin();
     struct spy__rings_map map;
     err = spy__rings_map(&map, o.state_dir, &shape);
     *ret_why = err;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 
+#include "base/moment.h"
 #include "record/rings_set.h"
 
 void spy__rings_moved(void)
@@ -25,6 +26,7 @@ static void sync_clocks(void)
     header->maps[next] = header->maps[header->map];
     spy__ticks_sync(&header->maps[next]);
     __atomic_store_n(&header->map, next, __ATOMIC_RELEASE);
+    spy__moments_look();
 }
 
 // A thread may have gone from the overflow ring to one of its own, so that one is looked at last.

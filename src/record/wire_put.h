@@ -325,6 +325,26 @@ static inline bool spy__wire_put_string(struct spy__wire_put *put, const char *s
     return !spy__wire_failed(put);
 }
 
+// A C string without its NUL, as such a value; returns its bytes. Where it is short it is read once,
+// as by spy__wire_put_text(). Fails where it does not fit, or must be cut.
+static inline size_t spy__wire_put_chars(struct spy__wire_put *put, const char *s)
+{
+#if SPY__WIRE_PEEK
+    if (((uintptr_t)s & 4095) <= 4096 - 16) {
+        const spy__pair v = spy__wire_load(s);
+        const unsigned n = spy__wire_first_zero(v);
+        if (__builtin_expect(n < 16, 1)) {
+            spy__wire_put_pair(put, put->at, spy__wire_keep(v, n));
+            spy__wire_pass(put, put->at + n);
+            return n;
+        }
+    }
+#endif
+    const size_t n = strlen(s);
+    (void)spy__wire_put_string(put, s, n);
+    return n;
+}
+
 // The value of a string that must be cut, or addresses; returns its bytes.
 size_t spy__wire_put_long(struct spy__wire_put *put, const struct spy_field *field);
 
@@ -374,6 +394,27 @@ static inline void spy__wire_put_values(struct spy__wire_put *put, const struct 
         }
         spy__wire_store8(value_at, value);
         sum = spy__wire_turn(sum) + value;
+    }
+    spy__wire_mix(put, spy__wire_pair(sum, n));
+}
+
+// Values that are all strings, as spy__wire_put_values() writes them.
+static inline void spy__wire_put_texts(struct spy__wire_put *put, const char *const texts[],
+                                       size_t n)
+{
+    unsigned char *value_at = put->at;
+    uint64_t sum = 0;
+    if (!spy__wire_fits(put, n * 8)) {
+        return;
+    }
+    put->at += n * 8;
+    for (size_t i = 0; i < n; i++, value_at += 8) {
+        const uint64_t bytes = spy__wire_put_chars(put, texts[i]);
+        if (__builtin_expect(spy__wire_failed(put), 0)) {
+            return;
+        }
+        spy__wire_store8(value_at, bytes);
+        sum = spy__wire_turn(sum) + bytes;
     }
     spy__wire_mix(put, spy__wire_pair(sum, n));
 }

@@ -148,11 +148,6 @@ bool spy__context_feed(struct spy_trace *trace)
     return true;
 }
 
-struct spy_trace *spy__context_fed(void)
-{
-    return spy__current.ctx ? spy__current.ctx->trace : NULL;
-}
-
 // Makes ctx, whose reference is taken, the thread's context, for the host's code at `caller`.
 static struct spy_context_scope switch_to(struct spy_context *ctx, void *caller)
 {
@@ -308,16 +303,6 @@ struct spy__context_view spy__context_view(void)
         view.bound_count = spy__current.bound->count;
     }
     return view;
-}
-
-uint64_t spy__context_span(void)
-{
-    return spy__current.span_id;
-}
-
-void spy__context_set_span(uint64_t span_id)
-{
-    spy__current.span_id = span_id;
 }
 
 const char *spy_correlation_id(void)

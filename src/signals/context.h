@@ -71,8 +71,15 @@ struct spy__context_view {
 struct spy__context_view spy__context_view(void);
 
 // The thread's innermost span. Without a context too: spans then have ids, but no trace.
-uint64_t spy__context_span(void);
-void spy__context_set_span(uint64_t span_id);
+static inline uint64_t spy__context_span(void)
+{
+    return spy__current.span_id;
+}
+
+static inline void spy__context_set_span(uint64_t span_id)
+{
+    spy__current.span_id = span_id;
+}
 
 // Whether this thread's trace begins here for Sentry: see signals/dsc.h. False without a context.
 bool spy__context_is_sentry_head(void);
@@ -90,6 +97,9 @@ bool spy__context_trace(struct spy__traceparent *ret);
 struct spy_trace;
 bool spy__context_feed(struct spy_trace *trace);
 // The timeline that it feeds, or NULL. Borrows it from the context.
-struct spy_trace *spy__context_fed(void);
+static inline struct spy_trace *spy__context_fed(void)
+{
+    return spy__current.ctx ? spy__current.ctx->trace : NULL;
+}
 
 #endif

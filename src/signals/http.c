@@ -25,6 +25,7 @@
 #include "spyglass/metrics.h"
 
 #include "base/clock.h"
+#include "base/moment.h"
 #include "base/stack.h"
 #include "base/utf8.h"
 #include "base/uuid.h"
@@ -32,6 +33,7 @@
 #include "record/pump.h"
 #include "signals/error.h"
 #include "signals/http_profile.h"
+#include "signals/operation.h"
 #include "signals/sessions.h"
 #include "signals/span.h"
 #include "signals/trace.h"
@@ -339,7 +341,7 @@ static void join_timeline(struct spy_http *http)
     if (http->attached && http->span.operation && !http->gathered) {
         http->gathered = true;
         label_span(http);
-        spy__trace_add(&http->span, outcome_of(http), http->answered_ns);
+        spy__trace_add(&http->span, outcome_of(http), spy__moment_of(http->answered_ns));
     }
 }
 

@@ -1,8 +1,9 @@
-// What signals/http.c needs of an operation beyond its public face.
+// What signals/http.c needs of a span beyond its public face, and the way to its record.
 #ifndef SIGNALS_SPAN_H
 #define SIGNALS_SPAN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "spyglass/span.h"
 
@@ -13,14 +14,10 @@ void spy__end_at(struct spy_span *span, struct spy_outcome outcome, uint64_t end
 // Threads: any.
 void spy__spans_want(bool wanted);
 
-// Publishes the record of a span that was over at end_ns, now being now_ns, both by the monotonic
-// clock; of one without a trace, none.
+// Publishes the record of a span that took so long, and has been over for late_ns now (base/moment.h,
+// of the start's kind); of one without a trace, none.
 extern bool spy__spans_wanted; // atomic, relaxed: a change is seen soon
-void spy__span_record(const struct spy_span *span, struct spy_outcome outcome, uint64_t end_ns,
-                      uint64_t now_ns);
-
-// Makes the locks of registration whole in a forked child: the registry's, then the operations'. A
-// lock that is taken before these two registers its own handlers after this call.
-void spy__operations_watch_forks(void);
+void spy__span_record(const struct spy_span *span, struct spy_outcome outcome, uint64_t now,
+                      uint64_t duration_ns, uint64_t late_ns);
 
 #endif

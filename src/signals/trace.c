@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/ids.h"
+#include "base/moment.h"
 #include "base/utf8.h"
 #include "metrics/dropped.h"
 #include "record/mask/mask.h"
@@ -35,9 +35,9 @@ static unsigned process; // forks that lie behind; atomic, relaxed: written with
 struct spy_trace {
     unsigned refs;    // atomic
     unsigned process; // const after new: in which it was made
-    // Since 1970 = monotonic + offset: taken once, so that a clock that is set does not tear the
-    // timeline. Const after new.
-    uint64_t offset_ns;
+    // Taken once, so that neither a clock that is set tears the timeline, nor a rate that is better
+    // known later: what began later stays behind. Const after new.
+    struct spy__moment_map moments;
     pthread_mutex_t mu;
     size_t count, lost; // guarded by mu, as is what follows
     struct entry *entries[SPY_TRACE_SPANS_MAX];
@@ -98,7 +98,7 @@ struct spy_trace *spy_trace_gather(void)
     }
     trace->refs = 1;
     trace->process = __atomic_load_n(&process, __ATOMIC_RELAXED);
-    trace->offset_ns = spy__realtime_ns() - spy__monotonic_ns();
+    spy__moment_map_init(&trace->moments);
     trace->count = trace->lost = 0;
     pthread_mutex_init(&trace->mu, NULL);
     if (!spy__context_feed(trace)) {
@@ -159,7 +159,7 @@ static struct entry *copy_span(const struct spy_span *span, struct spy_outcome o
     return entry;
 }
 
-void spy__trace_add(const struct spy_span *span, struct spy_outcome outcome, uint64_t end_ns)
+void spy__trace_add(const struct spy_span *span, struct spy_outcome outcome, uint64_t end)
 {
     struct spy_trace *trace = spy__context_fed();
     if (SPY__LIKELY(!trace) || !is_ours(trace)) {
@@ -167,8 +167,10 @@ void spy__trace_add(const struct spy_span *span, struct spy_outcome outcome, uin
     }
     struct entry *entry = copy_span(span, outcome);
     if (entry) {
-        entry->span.start_us = (span->start_ns + trace->offset_ns) / 1000;
-        entry->span.duration_us = end_ns > span->start_ns ? (end_ns - span->start_ns) / 1000 : 0;
+        uint64_t start_ns = spy__moment_time_ns(&trace->moments, span->start);
+        uint64_t end_ns = spy__moment_time_ns(&trace->moments, end);
+        entry->span.start_us = start_ns / 1000;
+        entry->span.duration_us = end_ns > start_ns ? (end_ns - start_ns) / 1000 : 0;
     } else {
         spy__dropped(SPY__SIGNAL_SPAN, SPY__DROP_MEMORY, 1);
     }

@@ -4,6 +4,7 @@
 #ifndef SIGNALS_WORK_H
 #define SIGNALS_WORK_H
 
+#include "base/clock.h"
 #include "base/work.h"
 #include "signals/context.h"
 #include "spyglass/span.h"
@@ -41,19 +42,19 @@ static inline void spy__tell_leave(void *caller)
 }
 
 // The span is the innermost one; it ends, and is in its place yet.
-static inline void spy__tell_begin(const struct spy_span *span, void *caller)
+static inline void spy__tell_begin(uint64_t span_id, uint64_t parent_id, void *caller)
 {
     const struct spy__watch *watch = spy__watching();
     if (SPY__UNLIKELY(watch != NULL)) {
-        watch->begin(span->span_id, span->parent_id, span->start_ns, (uintptr_t)caller);
+        watch->begin(span_id, parent_id, spy__monotonic_ns(), (uintptr_t)caller);
     }
 }
 
-static inline void spy__tell_end(const struct spy_span *span, uint64_t now_ns, void *caller)
+static inline void spy__tell_end(const struct spy_span *span, void *caller)
 {
     const struct spy__watch *watch = spy__watching();
     if (SPY__UNLIKELY(watch != NULL)) {
-        watch->end(span->span_id, now_ns, (uintptr_t)caller);
+        watch->end(span->span_id, spy__monotonic_ns(), (uintptr_t)caller);
     }
 }
 
