@@ -43,6 +43,8 @@ static void add_line(struct lines *lines, const struct spy__record *found)
     if (at) {
         at += strlen(mark);
         spy__buf_put(&lines->text, at, (size_t)(line.bytes + line.len - 1 - at));
+    }
+    if (at && !lines->text.failed) {
         lines->list[lines->count] =
             (struct spy__flamegraph_line){ .time_ns = record.time_ns,
                                            .level = spy__level_name(record.level) };
