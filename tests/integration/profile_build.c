@@ -1,0 +1,43 @@
+// One program, built and linked in several ways: it prints the CPU profile of a request of its own as
+// folded stacks.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <spyglass/spyglass.h>
+
+#include "profile_busy.h"
+
+static int ask(struct spy_http *http)
+{
+    const struct sockaddr_in peer = { .sin_family = AF_INET,
+                                      .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    return spy_http_profile(http,
+                            &(struct spy_http_profile_ask){ .who = SPY_HTTP_PROFILES_LOOPBACK,
+                                                            .value = "cpu,folded",
+                                                            .peer = (const struct sockaddr *)&peer,
+                                                            .host = "127.0.0.1" });
+}
+
+int main(void)
+{
+    struct spy_http_report report;
+    if (spy_start(&(struct spy_options){ .service = "build", .log_level = SPY_LEVEL_OFF }) != 0) {
+        fprintf(stderr, "%s\n", spy_start_error());
+        return 1;
+    }
+    struct spy_http *http = spy_http_begin(&(struct spy_http_request){ .method = "GET" });
+    if (ask(http) != 0) {
+        return 1;
+    }
+    profile_busy(300);
+    if (spy_http_profile_end(http, 200, &report) != 0) {
+        return 1;
+    }
+    (void)fwrite(report.body, 1, report.body_len, stdout);
+    free(report.body);
+    spy_http_answered(http, 200, report.body_len);
+    spy_http_end(http);
+    return spy_stop(20000) == 0 ? 0 : 1;
+}
