@@ -1,14 +1,19 @@
 """Profiles of the heap: a program with known leaks under libspyglass-malloc, read by go tool pprof; without it; and churning."""
 
 import gzip
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
 from service import Service
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "script/lib"))
+import node  # noqa: E402
 
 PROGRAM, LIBRARY, PLUGIN = (os.environ[name] for name in ("HEAP_HOST", "HEAP_LIBRARY", "HEAP_PLUGIN"))
 MIB = 1 << 20
@@ -75,6 +80,21 @@ class Leaks(unittest.TestCase):
         self.assertIn("PeriodType: space bytes", raw)
         self.assertIn(f"Period: {MEAN}", raw)
         self.assertIn("Type: inuse_space", self.pprof("-top"))
+
+    def test_pprof_format_sees_the_same(self):
+        if not node.program() or not os.path.isdir(os.path.join(node.PACKAGES, "node_modules/pprof-format")):
+            self.skipTest("there is no Node or no pprof-format here")
+        path = os.path.join(self.folder, "heap.pb")
+        with open(path, "wb") as file:
+            file.write(gzip.decompress(self.profile))
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pprof_format.mjs")
+        done = subprocess.run([node.program(), script, node.PACKAGES, path], capture_output=True, text=True, timeout=100, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        read = json.loads(done.stdout)
+        self.assertEqual(read["types"], ["alloc_objects/count", "alloc_space/bytes", "inuse_objects/count", "inuse_space/bytes"])
+        self.assertEqual((read["default"], read["period"]), ("inuse_space", MEAN))
+        for number, wanted in zip(read["leaves"]["leak_three"], (4 * MIB / 1000, 12 * MIB) * 2):
+            self.assert_close(number, wanted)
 
     def test_it_is_gzipped_and_a_download(self):
         self.assertIn("profile.pb.gz", self.answer.header("Content-Disposition"))
