@@ -20,6 +20,9 @@ static void put_u64(struct spy__json *j, const char *key, uint64_t value)
 
 static void put_facts(struct spy__json *j, const struct spy__flamegraph *graph)
 {
+    static const char *const kinds[] = {
+        [SPY__PROFILE_WALL] = "wall", [SPY__PROFILE_CPU] = "cpu", [SPY__PROFILE_HEAP] = "heap"
+    };
     const struct spy__profile *p = graph->profile;
     char trace[33] = "";
     uint64_t samples = 0;
@@ -31,7 +34,7 @@ static void put_facts(struct spy__json *j, const struct spy__flamegraph *graph)
         spy__hex_u64(trace + 16, p->trace_lo);
     }
     put_str(j, "title", graph->title);
-    put_str(j, "kind", p->kind == SPY__PROFILE_WALL ? "wall" : "cpu");
+    put_str(j, "kind", kinds[p->kind]);
     put_u64(j, "status", graph->status > 0 ? (uint64_t)graph->status : 0);
     put_u64(j, "start_ns", p->start_ns);
     put_u64(j, "duration_ns", p->duration_ns);
@@ -39,6 +42,8 @@ static void put_facts(struct spy__json *j, const struct spy__flamegraph *graph)
     put_u64(j, "cpu_ns", spy__profile_total_ns(p, false));
     put_u64(j, "waited_ns", spy__profile_total_ns(p, true));
     put_u64(j, "rate_hz", p->rate_hz);
+    put_u64(j, "period_bytes", p->period_bytes);
+    put_str(j, "note", p->note);
     put_u64(j, "samples", samples);
     put_u64(j, "threads", p->thread_count);
     put_u64(j, "lost", p->lost);

@@ -106,6 +106,14 @@ class Leaks(unittest.TestCase):
         stacks = [line.rsplit(" ", 1) for line in answer.body.decode().splitlines()]
         self.assert_close(sum(int(bytes_) for stack, bytes_ in stacks if "main;leak_three" in stack), 12 * MIB)
 
+    def test_a_page_of_it(self):
+        answer = self.service.admin("/debug/flamegraph?kind=heap")
+        self.assertEqual((answer.status, answer.header("Content-Type")), (200, "text/html; charset=utf-8"))
+        data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', answer.body.decode(), re.DOTALL).group(1))
+        self.assertEqual((data["title"], data["kind"], data["period_bytes"], data["note"]), ("The heap", "heap", MEAN, ""))
+        in_use = {data["frames"][frame][1]: number for _, frame, number, _ in data["nodes"]}
+        self.assert_close(in_use["leak_three"], 12 * MIB)
+
     def test_it_is_guarded_as_the_others_are(self):
         for query in ("/debug/pprof/heap", "/debug/flamegraph?kind=heap"):
             self.assertEqual(self.service.admin(query, method="HEAD").status, 405)

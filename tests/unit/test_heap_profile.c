@@ -157,6 +157,11 @@ static void test_other_forms_are_in_bytes(void **state)
     spy__buf_reset(&out);
     assert_int_equal(spy__encode_speedscope(&out, p, "t", true), 0);
     assert_non_null(memmem(out.bytes, out.len, "\"unit\":\"bytes\"", 14));
+    spy__buf_reset(&out);
+    assert_int_equal(
+        spy__encode_flamegraph(&out, &(struct spy__flamegraph){ .profile = p, .title = "t" }), 0);
+    assert_non_null(memmem(out.bytes, out.len, "\"kind\":\"heap\"", 13));
+    assert_non_null(memmem(out.bytes, out.len, "\"period_bytes\":4096", 19));
     spy__buf_done(&out);
     spy__profile_free(p);
 }

@@ -19,6 +19,9 @@
 
   const time = ns => ns >= 1e9 ? `${(ns / 1e9).toFixed(2)} s` : ns >= 1e6 ? `${(ns / 1e6).toFixed(ns >= 1e8 ? 0 : 2)} ms`
     : ns >= 1e3 ? `${(ns / 1e3).toFixed(0)} µs` : `${ns} ns`;
+  const bytes = n => n >= 1 << 20 ? `${(n / (1 << 20)).toFixed(1)} MiB` : n >= 1 << 10 ? `${(n / (1 << 10)).toFixed(1)} KiB` : `${n} B`;
+  const heap = data.kind === "heap"; // its numbers are bytes in use, in place of time
+  const amount = heap ? bytes : time;
   const percent = (part, whole) => whole > 0 ? `${(100 * part / whole).toFixed(1)} %` : "0 %";
 
   // ---- the tree, in one of the two views
@@ -55,9 +58,9 @@
     const [, name, where] = frameOf(node);
     const self = node === ROOT ? 0 : selves[node];
     return [name + (where ? `  (${where})` : ""),
-      `${time(totals[node])}, ${percent(totals[node], totals[ROOT])} of all` +
+      `${amount(totals[node])}, ${percent(totals[node], totals[ROOT])} of all` +
       (state.zoom === ROOT ? "" : `, ${percent(totals[node], totals[state.zoom])} of ${frameOf(state.zoom)[1]}`) +
-      `; ${time(self)} in itself`];
+      `; ${amount(self)} in itself`];
   }
 
   // ---- drawing
@@ -105,7 +108,7 @@
     $("wall").setAttribute("aria-pressed", state.view === "wall");
     $("cpu").setAttribute("aria-pressed", state.view === "cpu");
     $("detail").textContent = totals[ROOT] > 0 ? describe(state.zoom).join(": ")
-      : "Nothing was sampled: no CPU time was used" + (state.view === "wall" ? " and nothing waited." : ".");
+      : heap ? "Nothing that was sampled is in use." : "Nothing was sampled: no CPU time was used" + (state.view === "wall" ? " and nothing waited." : ".");
   }
 
   function drawHeaviest() {
@@ -127,8 +130,8 @@
     const rows = [...self].filter(([, ns]) => ns > 0).sort((a, b) => b[1] - a[1]).slice(0, HEAVIEST).map(([frame, ns]) => {
       const row = element("tr"), name = element("td", `${frames[frame][1]} `);
       name.append(element("small", frames[frame][2]));
-      row.append(name, element("td", `${time(ns)}  ${percent(ns, totals[ROOT])}`),
-        element("td", `${time(total.get(frame))}  ${percent(total.get(frame), totals[ROOT])}`));
+      row.append(name, element("td", `${amount(ns)}  ${percent(ns, totals[ROOT])}`),
+        element("td", `${amount(total.get(frame))}  ${percent(total.get(frame), totals[ROOT])}`));
       return row;
     });
     $("heaviest").querySelector("tbody").replaceChildren(...rows);
@@ -149,7 +152,8 @@
   // ---- what stands still
 
   function drawFacts() {
-    const facts = [["Samples", `${data.samples} at ${data.rate_hz} Hz`], ["Lasted", time(data.duration_ns)],
+    const facts = heap ? [["In use", bytes(data.cpu_ns)], ["Places", String(data.samples)], ["One sample in", bytes(data.period_bytes)],
+      ["Taken", new Date(data.start_ns / 1e6).toISOString()]] : [["Samples", `${data.samples} at ${data.rate_hz} Hz`], ["Lasted", time(data.duration_ns)],
       ["CPU time", time(data.cpu_ns)], ["Waited", time(data.waited_ns)],
       ["Threads", data.threads === 0 ? "" : String(data.threads)],
       ["Overhead", data.duration_ns > 0 ? `${time(data.overhead_ns)} (${percent(data.overhead_ns, data.duration_ns)})` : ""],
@@ -162,10 +166,11 @@
       pair.append(element("dt", name), element("dd", value));
       $("facts").append(pair);
     }
-    $("notes").textContent = (data.kind === "wall" ? "" : "CPU time alone was profiled. ") +
+    $("notes").textContent = (data.kind === "cpu" ? "CPU time alone was profiled. " : "") + (data.note ? `${data.note} ` : "") +
       (data.truncated ? "It ended at its limit of time, before what it profiles did. " : "") +
-      (data.lost > 0 ? `${data.lost} samples found no room. ` : "") + (data.left_out > 0 ? `${data.left_out} samples found no room in the graph. ` : "");
+      (data.lost > 0 && !heap ? `${data.lost} samples found no room. ` : "") + (data.left_out > 0 ? `${data.left_out} samples found no room in the graph. ` : "");
     $("views").hidden = data.kind !== "wall";
+    if (heap) $("heaviest").querySelector("h2").textContent = "Most memory by itself";
   }
 
   function drawSpans() {
