@@ -241,6 +241,8 @@ __attribute__((constructor)) static void start(void)
         __atomic_store_n(&off, true, __ATOMIC_RELAXED);
         return;
     }
+    // What registers for forks, or allocates, when it is called first.
+    (void)spy__random_u64();
     spy__stack_warm_up();
     __atomic_store_n(&mean_bytes, mean, __ATOMIC_RELEASE);
 }

@@ -8,7 +8,8 @@
 // orders its threads with. So its own slot is as it was put in, and none of the slots on the way to
 // it was ever empty since: relaxed loads suffice.
 //
-// Threads: spy__heap_live_may_have() and _has() any; all else one at a time.
+// Threads: spy__heap_live_may_have() and _has() any; all else one at a time, and init before there are
+// others.
 #ifndef HEAP_LIVE_H
 #define HEAP_LIVE_H
 
