@@ -178,7 +178,8 @@ static void *run_request(void *arg)
     return NULL;
 }
 
-static void check_request(const struct request *request)
+// Whether the functions show as 3:1, within four standard errors.
+static bool check_request(const struct request *request)
 {
     const struct spy__profile *profile = request->profile;
     double n = 0, thrice = 0;
@@ -196,7 +197,6 @@ static void check_request(const struct request *request)
     print_message("# request %s: n = %.0f, share %.4f, bound %.4f\n", request->correlation_id, n,
                   share, bound);
     assert_true(n >= request->samples);
-    assert_true(fabs(share - 0.75) <= bound);
     // All CPU time that was used for it, in both threads, and no other's.
     uint64_t cpu_ns = spy__profile_total_ns(profile, false);
     assert_true(cpu_ns > request->cpu_ns / 2);
@@ -206,17 +206,14 @@ static void check_request(const struct request *request)
     assert_int_equal(profile->span_count, 1);
     assert_string_equal(profile->spans[0].name, "busy");
     assert_true(profile->overhead_ns > 0);
+    return fabs(share - 0.75) <= bound;
 }
 
-static void test_eight_requests_at_once(void **state)
+static bool run_requests(void)
 {
-    (void)state;
     struct request requests[REQUESTS];
     pthread_t threads[REQUESTS];
-    if (UNDER_TSAN) {
-        skip(); // its handler runs later than the signal came, and elsewhere
-    }
-    start(0);
+    bool all = true;
     for (int i = 0; i < REQUESTS; i++) {
         requests[i] = (struct request){ .samples = i == 0 ? 500 : 50 };
         (void)snprintf(requests[i].correlation_id, sizeof(requests[i].correlation_id), "r-%d", i);
@@ -224,11 +221,24 @@ static void test_eight_requests_at_once(void **state)
     }
     for (int i = 0; i < REQUESTS; i++) {
         pthread_join(threads[i], NULL);
-        check_request(&requests[i]);
+        all = check_request(&requests[i]) && all;
     }
     for (int i = 0; i < REQUESTS; i++) {
         spy__profile_free(requests[i].profile);
     }
+    return all;
+}
+
+static void test_eight_requests_at_once(void **state)
+{
+    (void)state;
+    if (UNDER_TSAN) {
+        skip(); // its handler runs later than the signal came, and elsewhere
+    }
+    start(0);
+    // One of the eight misses it by chance in one of 1,500 runs: no test may. In both of two, it is
+    // no chance.
+    assert_true(run_requests() || run_requests());
 }
 
 // ---- waiting
