@@ -60,8 +60,8 @@ __attribute__((noinline, cold)) static void *look_at(void *block, size_t size, u
     const int error = errno;
     bool passed = own.drawn;
     uintptr_t stack[SPY__STACK_MAX];
-    // Where nothing is drawn below, the next allocation comes here too. A Poisson
-    // process has no memory: it may be drawn anew at any time.
+    // Where nothing is drawn below, the next allocation comes here too. A Poisson process has no
+    // memory: it may be drawn anew at any time.
     own.left = __atomic_load_n(&off, __ATOMIC_RELAXED) ? UINT64_MAX : 0;
     own.drawn = false;
     if (!block || own.inside || mean == 0) {
@@ -82,7 +82,8 @@ __attribute__((noinline, cold)) static void *look_at(void *block, size_t size, u
     return block;
 }
 
-// Before it is: so that nobody else has the address yet. Whether it was sampled.
+// To be called before the block is freed, while nobody else can have its address. Returns whether it
+// was sampled.
 static inline bool forget(const void *block, struct spy__heap_block *ret)
 {
     return SPY__UNLIKELY(spy__heap_live_may_have(&heap.live, (uintptr_t)block)) &&
