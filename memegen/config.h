@@ -58,6 +58,7 @@ struct config {
     char *clickhouse_key;
     char *traces_sample_rate;   // 0 to 1; "0.1"
     char *profiles_sample_rate; // 0 to 1, of those that are sent; "0.1"
+    char *send_default_pii;     // off, on
     char *traces_sample_routes; // "GET /healthz=0"; "" for none
     long trace_slow_ms;         // 1 to 3600000; 5000
     char *sentry_dsn;           // secret; "": no Sentry. From SENTRY_DSN or SENTRY_DSN_FILE alone

@@ -123,6 +123,9 @@ const struct setting config_table[] = {
       .secret = true,
       .help =
           "http[s]://KEY@HOST[:PORT][/PATH]/PROJECT of the Sentry that errors and traces go to" },
+    { TEXT(send_default_pii), .variable = "SPY_SEND_DEFAULT_PII", .value = "off",
+      .check = config_check_on_off,
+      .help = "on or off: what says who a client is, its address and headers, goes to Sentry too" },
     { TEXT(traces_sample_rate), .variable = "SENTRY_TRACES_SAMPLE_RATE", .value = "0.1",
       .check = config_check_rate,
       .help = "part of the traces that are kept though they neither failed nor were slow, 0 to 1" },

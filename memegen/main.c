@@ -155,6 +155,7 @@ static int start_spyglass(const struct service *service, const struct config *co
         .clickhouse_cert = config->clickhouse_cert,
         .clickhouse_key = config->clickhouse_key,
         .sentry_dsn = config->sentry_dsn,
+        .send_default_pii = strcmp(config->send_default_pii, "on") == 0 ? 1 : -1,
         .before_send = is_error,
         .traces_sample_rate = rate(config->traces_sample_rate),
         .profiles_sample_rate = rate(config->profiles_sample_rate),

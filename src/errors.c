@@ -3,6 +3,7 @@
 #include "outbound.h"
 #include "profile/stacks.h"
 #include "signals/error_report.h"
+#include "signals/http_request.h"
 
 int spy__errors_start(const struct spy__settings *s)
 {
@@ -14,7 +15,14 @@ int spy__errors_start(const struct spy__settings *s)
         .send = s->sentry_dsn ? spy__outbound_error : NULL,
         .unsent = spy__outbound_error_unsent,
     };
+    const struct spy__http_request_options requests = {
+        .personal = s->send_default_pii,
+        .redact = s->redact,
+        .slow_ns = (uint64_t)s->trace_slow_ms * 1000000u,
+        .sampling = s->sampling,
+    };
     int err = spy__error_report_open(&options);
+    err = err ? err : spy__http_requests_want(s->sentry_dsn ? &requests : NULL);
     err = err ? spy__settings_refuse(err, "there is no memory for errors")
               : spy__outbound_errors_open(s);
     return err ? err : spy__outbound_traces_open(s);
@@ -22,6 +30,7 @@ int spy__errors_start(const struct spy__settings *s)
 
 void spy__errors_stop(void)
 {
+    (void)spy__http_requests_want(NULL);
     spy__error_report_close();
     spy__outbound_errors_close();
     spy__outbound_traces_close();

@@ -1,6 +1,6 @@
 // Each option in turn: what the host said, else its variable, else the default; see the header.
 
-#include "settings.h"
+#include "settings_find.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -41,14 +41,14 @@ int spy__settings_refuse(int err, const char *format, ...)
     return err;
 }
 
-static const char *or_null(const char *s)
+const char *spy__or_null(const char *s)
 {
     return s && s[0] ? s : NULL;
 }
 
-static const char *or_variable(const char *option, const char *variable)
+const char *spy__or_variable(const char *option, const char *variable)
 {
-    return or_null(option) ? option : or_null(getenv(variable));
+    return spy__or_null(option) ? option : spy__or_null(getenv(variable));
 }
 
 static int check_name(const char *option, const char *value)
@@ -63,9 +63,8 @@ static int check_name(const char *option, const char *value)
                : spy__settings_refuse(-EINVAL, "%s is not UTF-8", option);
 }
 
-// Finds the value of a variable among the names. Returns its index, or 0 where it is not set or
-// empty.
-static int choose(int *ret, const char *variable, const char *const names[], const char *said)
+int spy__settings_choose(int *ret, const char *variable, const char *const names[],
+                         const char *said)
 {
     const char *value = getenv(variable);
     *ret = 0;
@@ -90,7 +89,7 @@ static int find_log_level(struct spy__settings *s, enum spy_level option)
         return spy__settings_refuse(-EINVAL, "log_level is %d: it is no level", level);
     }
     if (option == SPY_LEVEL_DEFAULT) {
-        err = choose(&level, "SPY_LOG_LEVEL", names, "debug, info, warn, error, off");
+        err = spy__settings_choose(&level, "SPY_LOG_LEVEL", names, "debug, info, warn, error, off");
     }
     s->log_level = level == SPY_LEVEL_DEFAULT ? SPY_LEVEL_INFO : (enum spy_level)level;
     return err;
@@ -98,14 +97,14 @@ static int find_log_level(struct spy__settings *s, enum spy_level option)
 
 static int find_log_levels(struct spy__settings *s, const char *option)
 {
-    s->log_levels = or_null(option) ? option : or_null(getenv("SPY_LOG_LEVELS"));
+    s->log_levels = spy__or_null(option) ? option : spy__or_null(getenv("SPY_LOG_LEVELS"));
     return spy__log_levels_parse(&s->modules, &s->log_level, s->log_levels) == 0
                ? 0
                : spy__settings_refuse(-EINVAL,
                                       "%s is \"%.100s\": it must be MODULE=LEVEL, with commas "
                                       "between them; a level is "
                                       "debug, info, warn, error or off",
-                                      or_null(option) ? "log_levels" : "SPY_LOG_LEVELS",
+                                      spy__or_null(option) ? "log_levels" : "SPY_LOG_LEVELS",
                                       s->log_levels);
 }
 
@@ -118,7 +117,8 @@ static int find_log_format(struct spy__settings *s, enum spy_log_format option)
         return spy__settings_refuse(-EINVAL, "log_format is %d: it is no format", format);
     }
     if (option == SPY_LOG_AUTO) {
-        err = choose(&format, "SPY_LOG_FORMAT", format_names, "auto, json, console, logfmt");
+        err = spy__settings_choose(&format, "SPY_LOG_FORMAT", format_names,
+                                   "auto, json, console, logfmt");
     }
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
     bool terminal = s->sink.kind == SPY__SINK_FD && isatty(s->sink.fd) == 1;
@@ -145,20 +145,20 @@ static bool read_number(unsigned *ret, const char *text, unsigned long most)
 static int find_redact(struct spy__settings *s, const char *option)
 {
     struct spy__mask_words words;
-    s->redact = or_null(option) ? option : or_null(getenv("SPY_REDACT"));
+    s->redact = spy__or_null(option) ? option : spy__or_null(getenv("SPY_REDACT"));
     return spy__mask_words_parse(&words, s->redact) == 0
                ? 0
                : spy__settings_refuse(
                      -EINVAL,
                      "%s is \"%.100s\": it must be at most %d words of 1 to %d letters and digits, "
                      "with commas between them",
-                     or_null(option) ? "redact" : "SPY_REDACT", s->redact, SPY__MASK_WORDS_MAX,
+                     spy__or_null(option) ? "redact" : "SPY_REDACT", s->redact, SPY__MASK_WORDS_MAX,
                      SPY__MASK_WORD_BYTES_MAX);
 }
 
 static int find_log_repeats(struct spy__settings *s, unsigned option)
 {
-    const char *value = option ? NULL : or_null(getenv("SPY_LOG_REPEATS_MAX"));
+    const char *value = option ? NULL : spy__or_null(getenv("SPY_LOG_REPEATS_MAX"));
     s->log_repeats_max = option ? option : LOG_REPEATS_DEFAULT;
     if (value && strcmp(value, "off") == 0) {
         s->log_repeats_max = SPY_REPEATS_UNLIMITED;
@@ -214,7 +214,7 @@ static int find_profiling(struct spy__settings *s, const struct spy_options *o)
                                     o->profiling_hz, SPY__SAMPLER_HZ_MAX);
     }
     if (o->profiling == SPY_PROFILING_DEFAULT) {
-        err = choose(&mode, "SPY_PROFILING", names, "off, continuous");
+        err = spy__settings_choose(&mode, "SPY_PROFILING", names, "off, continuous");
     }
     if (mode == SPY_PROFILING_CONTINUOUS) {
         s->continuous_hz = o->profiling_hz ? o->profiling_hz : SPY__SAMPLER_HZ;
@@ -247,7 +247,8 @@ static int use_fd(struct spy__settings *s, int fd)
 
 static int use_file(struct spy__settings *s, const struct spy_options *o)
 {
-    const char *path = or_null(o->log_file) ? o->log_file : or_null(getenv("SPY_LOG_FILE"));
+    const char *path =
+        spy__or_null(o->log_file) ? o->log_file : spy__or_null(getenv("SPY_LOG_FILE"));
     if (!path) {
         return spy__settings_refuse(-EINVAL, "log_output is file, and log_file names none");
     }
@@ -268,7 +269,7 @@ static int use_file(struct spy__settings *s, const struct spy_options *o)
 static int use_logger(struct spy__settings *s, enum spy__sink_kind kind, const char *variable,
                       const char *socket)
 {
-    const char *other = or_null(getenv(variable));
+    const char *other = spy__or_null(getenv(variable));
     s->sink.kind = kind;
     s->sink.socket = other ? other : socket;
     s->sink.name = s->service;
@@ -285,13 +286,13 @@ static int choose_output(int *ret, const struct spy_options *o)
     if (o->log_output != SPY_LOG_OUTPUT_AUTO || o->log_fd != 0) {
         return 0;
     }
-    if (or_null(o->log_file)) {
+    if (spy__or_null(o->log_file)) {
         *ret = SPY_LOG_OUTPUT_FILE;
         return 0;
     }
-    int err =
-        choose(ret, "SPY_LOG_OUTPUT", output_names, "auto, stdout, stderr, file, syslog, journald");
-    if (err == 0 && *ret == SPY_LOG_OUTPUT_AUTO && or_null(getenv("SPY_LOG_FILE"))) {
+    int err = spy__settings_choose(ret, "SPY_LOG_OUTPUT", output_names,
+                                   "auto, stdout, stderr, file, syslog, journald");
+    if (err == 0 && *ret == SPY_LOG_OUTPUT_AUTO && spy__or_null(getenv("SPY_LOG_FILE"))) {
         *ret = SPY_LOG_OUTPUT_FILE;
     }
     return err;
@@ -337,9 +338,7 @@ const char *spy__settings_format(const struct spy__settings *settings)
 
 // ---- fields of events that are told by their hash
 
-// The first line of a file that holds a secret, named by a variable. Returns its bytes, at most
-// cap - 1, or -EINVAL.
-static ssize_t read_secret(char *ret, size_t cap, const char *variable, const char *path)
+ssize_t spy__settings_secret(char *ret, size_t cap, const char *variable, const char *path)
 {
     FILE *file = fopen(path, "re");
     size_t n = file ? fread(ret, 1, cap, file) : 0;
@@ -377,11 +376,12 @@ static int make_pseudonyms(struct spy__settings *s, const char *fields, const ch
 
 static int find_pseudonyms(struct spy__settings *s, const struct spy_options *o)
 {
-    const char *fields =
-        or_null(o->event_hash_fields) ? o->event_hash_fields : or_null(getenv("SPY_HASH_FIELDS"));
-    const char *salt =
-        or_null(o->event_hash_salt) ? o->event_hash_salt : or_null(getenv("SPY_HASH_SALT"));
-    const char *path = or_null(getenv("SPY_HASH_SALT_FILE"));
+    const char *fields = spy__or_null(o->event_hash_fields)
+                             ? o->event_hash_fields
+                             : spy__or_null(getenv("SPY_HASH_FIELDS"));
+    const char *salt = spy__or_null(o->event_hash_salt) ? o->event_hash_salt
+                                                        : spy__or_null(getenv("SPY_HASH_SALT"));
+    const char *path = spy__or_null(getenv("SPY_HASH_SALT_FILE"));
     char secret[SALT_BYTES_MAX + 1];
     if (!fields) {
         return 0;
@@ -393,7 +393,7 @@ static int find_pseudonyms(struct spy__settings *s, const struct spy_options *o)
         return spy__settings_refuse(-EINVAL, "event fields are to be hashed, and there is no salt: "
                                              "set SPY_HASH_SALT or SPY_HASH_SALT_FILE");
     }
-    ssize_t n = read_secret(secret, sizeof(secret), "SPY_HASH_SALT_FILE", path);
+    ssize_t n = spy__settings_secret(secret, sizeof(secret), "SPY_HASH_SALT_FILE", path);
     int err = n > 0   ? make_pseudonyms(s, fields, secret, (size_t)n)
               : n < 0 ? (int)n
                       : spy__settings_refuse(-EINVAL, "SPY_HASH_SALT_FILE %.200s is empty", path);
@@ -401,79 +401,25 @@ static int find_pseudonyms(struct spy__settings *s, const struct spy_options *o)
     return err;
 }
 
-// ---- Sentry
-
-static int find_sentry(struct spy__settings *s, const struct spy_options *o)
-{
-    const char *path = or_null(getenv("SENTRY_DSN_FILE"));
-    s->sentry_dsn = or_variable(o->sentry_dsn, "SENTRY_DSN");
-    if (s->sentry_dsn || !path) {
-        return 0;
-    }
-    ssize_t n = read_secret(s->dsn, sizeof(s->dsn), "SENTRY_DSN_FILE", path);
-    if (n < 0) {
-        return (int)n;
-    }
-    s->dsn[n] = '\0';
-    s->sentry_dsn = or_null(s->dsn);
-    return 0;
-}
-
-// ---- traces
-
-static int find_rate(double *ret, double option, const char *name, const char *variable)
-{
-    const char *text = or_null(getenv(variable));
-    *ret = option == SPY_SAMPLE_NONE ? 0 : option;
-    if (!(*ret >= 0 && *ret <= 1)) {
-        return spy__settings_refuse(-EINVAL, "%s is %g: it must be 0 to 1", name, option);
-    }
-    return option != 0 || !text || spy__sampling_read_rate(ret, text)
-               ? 0
-               : spy__settings_refuse(-EINVAL, "%s is %.64s: it must be 0 to 1", variable, text);
-}
-
-static int find_sampling(struct spy__settings *s, const struct spy_options *o)
-{
-    const char *routes = or_variable(o->traces_sample_routes, "SPY_TRACES_SAMPLE_ROUTES");
-    int err = find_rate(&s->sampling.rate, o->traces_sample_rate, "traces_sample_rate",
-                        "SENTRY_TRACES_SAMPLE_RATE");
-    err = err ? err
-              : find_rate(&s->profiles_rate, o->profiles_sample_rate, "profiles_sample_rate",
-                          "SENTRY_PROFILES_SAMPLE_RATE");
-    if (err != 0 || spy__sampling_parse(&s->sampling, routes) == 0) {
-        return err;
-    }
-    return spy__settings_refuse(-EINVAL,
-                                "%s is \"%.200s\": it must be like "
-                                "\"GET /healthz=0, /memes/{id}=0.5\", at most %u routes",
-                                or_null(o->traces_sample_routes) ? "traces_sample_routes"
-                                                                 : "SPY_TRACES_SAMPLE_ROUTES",
-                                routes, SPY__SAMPLING_ROUTES_MAX);
-}
-
 // ---- all of them
 
 int spy__settings_find(struct spy__settings *s, const struct spy_options *o)
 {
     *s = (struct spy__settings){
-        .service = or_null(o->service) ? o->service : program_invocation_short_name,
-        .environment = or_variable(o->environment, "SENTRY_ENVIRONMENT"),
-        .release = or_variable(o->release, "SENTRY_RELEASE"),
-        .state_dir = or_null(o->state_dir),
-        .admin = or_null(o->admin),
-        .admin_token = or_null(o->admin_token),
-        .resource_disk = or_null(o->resource_disk) ? o->resource_disk : "/",
+        .service = spy__or_null(o->service) ? o->service : program_invocation_short_name,
+        .environment = spy__or_variable(o->environment, "SENTRY_ENVIRONMENT"),
+        .release = spy__or_variable(o->release, "SENTRY_RELEASE"),
+        .state_dir = spy__or_null(o->state_dir),
+        .admin = spy__or_null(o->admin),
+        .admin_token = spy__or_null(o->admin_token),
+        .resource_disk = spy__or_null(o->resource_disk) ? o->resource_disk : "/",
         .resource_period_s = o->resource_period_s,
         .trace_slow_ms = o->trace_slow_ms ? o->trace_slow_ms : TRACE_SLOW_MS_DEFAULT,
-        .profiles_platform = or_variable(o->profiles_platform, "SPY_PROFILES_PLATFORM"),
-        .before_send = o->before_send,
-        .before_send_arg = o->before_send_arg,
-        .prometheus_url = or_variable(o->prometheus_url, "SPY_PROMETHEUS_URL"),
-        .clickhouse_url = or_variable(o->clickhouse_url, "CLICKHOUSE_URL"),
-        .clickhouse_ca = or_variable(o->clickhouse_ca, "CLICKHOUSE_CA"),
-        .clickhouse_cert = or_variable(o->clickhouse_cert, "CLICKHOUSE_CERT"),
-        .clickhouse_key = or_variable(o->clickhouse_key, "CLICKHOUSE_KEY"),
+        .prometheus_url = spy__or_variable(o->prometheus_url, "SPY_PROMETHEUS_URL"),
+        .clickhouse_url = spy__or_variable(o->clickhouse_url, "CLICKHOUSE_URL"),
+        .clickhouse_ca = spy__or_variable(o->clickhouse_ca, "CLICKHOUSE_CA"),
+        .clickhouse_cert = spy__or_variable(o->clickhouse_cert, "CLICKHOUSE_CERT"),
+        .clickhouse_key = spy__or_variable(o->clickhouse_key, "CLICKHOUSE_KEY"),
         .clickhouse_no_migrate = o->clickhouse_no_migrate != 0,
         .crash_handler = o->crash_handler != 0,
         .journal_max_bytes = o->journal_max_bytes,
@@ -490,11 +436,10 @@ int spy__settings_find(struct spy__settings *s, const struct spy_options *o)
     err = err ? err : find_profiling(s, o);
     err = err ? err : find_redact(s, o->redact);
     err = err ? err : find_log_repeats(s, o->log_repeats_max);
-    err = err ? err : find_sentry(s, o);
+    err = err ? err : spy__settings_find_sentry(s, o);
     if (err == 0 && o->resource_period_s > RESOURCE_PERIOD_S_MAX) {
         err = spy__settings_refuse(-EINVAL, "resource_period_s is %u: it must be 1 to %u",
                                    o->resource_period_s, RESOURCE_PERIOD_S_MAX);
     }
-    err = err ? err : find_sampling(s, o);
     return err ? err : find_pseudonyms(s, o); // last: what it makes is owned
 }

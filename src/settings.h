@@ -33,7 +33,8 @@ struct spy__settings {
     int (*before_send)(struct spy_error_report *report, void *arg);
     void *before_send_arg;
     struct spy__sampling sampling;
-    double profiles_rate; // of the transactions
+    bool send_default_pii; // what says who the client of a request is
+    double profiles_rate;  // of the transactions
     const char *profiles_platform;
     bool clickhouse_no_migrate, crash_handler;
     uint64_t journal_max_bytes;

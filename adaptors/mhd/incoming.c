@@ -1,5 +1,6 @@
 // The ids in a request's headers: see struct spy_incoming. Headers that may come once are none
 // where they come twice, for then nobody can say which one is meant; lists are joined in their order.
+// And what else of a request is told where an error of it is.
 
 #include "request.h"
 
@@ -90,6 +91,22 @@ void mhd_incoming_read(struct mhd_incoming *ret, struct MHD_Connection *connecti
         .tracestate = read_list(&ret->tracestate, &ret->lost, &found, TRACESTATE, connection),
         .baggage = read_list(&ret->baggage, &ret->lost, &found, BAGGAGE, connection),
     };
+}
+
+static enum MHD_Result tell_header(void *to, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
+{
+    (void)kind;
+    spy_http_details_header(to, name, value);
+    return MHD_YES;
+}
+
+void mhd_tell_details(void *arg, struct spy_http_details *to)
+{
+    const struct spy_mhd_request *request = arg;
+    (void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, tell_header, to);
+    spy_http_details_query(to, request->query);
+    spy_http_details_peer(to, request->peer);
 }
 
 void mhd_incoming_done(struct mhd_incoming *incoming)

@@ -35,12 +35,10 @@ bool mhd_profile_begin(struct spy_mhd_request *request)
     if (!value || !value[0]) {
         return true;
     }
-    const union MHD_ConnectionInfo *peer =
-        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     struct spy_http_profile_ask ask = { .who = who,
                                         .value = value,
                                         .accept = spy_mhd_header(request, MHD_HTTP_HEADER_ACCEPT),
-                                        .peer = peer ? peer->client_addr : NULL };
+                                        .peer = request->peer };
     struct headers seen = { .ask = &ask };
     (void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, look_at_header, &seen);
     int rc = spy_http_profile(request->http, &ask);

@@ -30,6 +30,7 @@ struct spy_mhd {
 struct spy_mhd_request {
     struct spy_mhd *app;
     struct MHD_Connection *connection;
+    const struct sockaddr *peer; // the connection's; NULL for none. Const after begin
     struct spy_http *http; // NULL before the headers are whole, and after its end was published
     const char *method;
     char *body;
@@ -48,8 +49,9 @@ struct spy_mhd_request {
     void (*release)(void *arg);
     void *release_arg;
     void *data;
-    char *error_body; // JSON of an answer of the adaptor's own
-    char path[];      // raw, without the query
+    char *error_body;  // JSON of an answer of the adaptor's own
+    const char *query; // raw; NULL for none
+    char path[];       // raw, the query behind it
 };
 
 // incoming.c
@@ -62,6 +64,9 @@ struct mhd_incoming {
 };
 void mhd_incoming_read(struct mhd_incoming *ret, struct MHD_Connection *connection);
 void mhd_incoming_done(struct mhd_incoming *incoming);
+// Tells of the headers, the query and the peer, as struct spy_http_request asks. Until the request was
+// published libmicrohttpd changes none of them: any thread may read them.
+spy_http_details_fn mhd_tell_details;
 
 // profile.c
 //

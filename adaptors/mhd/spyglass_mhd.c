@@ -31,13 +31,17 @@ static uint64_t now_ns(void)
 static void *on_uri(void *arg, const char *uri, struct MHD_Connection *connection)
 {
     struct spy_mhd *app = arg;
-    size_t path_len = strcspn(uri, "?");
-    struct spy_mhd_request *request = calloc(1, sizeof(*request) + path_len + 1);
+    size_t path_len = strcspn(uri, "?"), uri_len = path_len + strlen(uri + path_len);
+    struct spy_mhd_request *request = calloc(1, sizeof(*request) + uri_len + 1);
     if (request) {
         request->app = app;
         request->connection = connection;
         request->method = "";
-        memcpy(request->path, uri, path_len);
+        memcpy(request->path, uri, uri_len); // libmicrohttpd decodes its own in place
+        if (uri_len > path_len) {
+            request->path[path_len] = '\0';
+            request->query = request->path + path_len + 1;
+        }
     }
     return request;
 }
@@ -48,6 +52,9 @@ static void begin(struct spy_mhd_request *request, const char *method)
     request->begun = true;
     request->method = method;
     request->deadline_ns = now_ns() + app->options.receive_timeout_ms * UINT64_C(1000000);
+    const union MHD_ConnectionInfo *peer =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    request->peer = peer ? peer->client_addr : NULL;
     struct mhd_incoming incoming;
     mhd_incoming_read(&incoming, request->connection);
     const struct spy_incoming *ids = &incoming.ids;
@@ -58,7 +65,9 @@ static void begin(struct spy_mhd_request *request, const char *method)
                                                    .traceparent = ids->traceparent,
                                                    .tracestate = ids->tracestate,
                                                    .baggage = ids->baggage,
-                                                   .sentry_trace = ids->sentry_trace });
+                                                   .sentry_trace = ids->sentry_trace,
+                                                   .details = mhd_tell_details,
+                                                   .details_arg = request });
     if (incoming.lost) {
         spy_warn("headers_lost", spy_str("reason", "no memory to join tracestate or baggage"));
     }

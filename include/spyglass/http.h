@@ -30,6 +30,10 @@ SPY_BEGIN_DECLS
 struct spy_http;
 struct sockaddr;
 
+/** Takes what a request's `details` tells, for the call. */
+struct spy_http_details;
+typedef void spy_http_details_fn(void *arg, struct spy_http_details *to);
+
 /** What a request brought. Strings are copied as far as they are kept; NULL where absent. */
 struct spy_http_request {
     const char *method; /**< a method that is none of RFC 9110's or PATCH is counted as `other` */
@@ -40,7 +44,29 @@ struct spy_http_request {
     const char *baggage;
     const char *sentry_trace;
     uint64_t body_bytes; /**< of the request, where known */
+    /**
+     * Optional: tells of the request's headers, query and peer, with spy_http_details_header() and the
+     * others. Nothing is copied before: it is called where an error of the request is told to Sentry,
+     * or the request itself is, at that moment, and never where there is no `sentry_dsn`. It may be
+     * called until spy_http_end() returns, from any thread that works under the request's context, one
+     * call at a time; what it reads must not change meanwhile. It must call nothing else of Spyglass,
+     * and not wait.
+     */
+    spy_http_details_fn *details;
+    void *details_arg; /**< borrowed until spy_http_end() */
 };
+
+/**
+ * For `details` alone, with its `to`: a header, as it came. Copied as far as it is told: secrets are
+ * masked, and without `send_default_pii` of struct spy_options only harmless ones are. At most 32
+ * headers and 3 KiB in all, 512 bytes of each. NULL is a no-op, here and below.
+ */
+SPY_API void spy_http_details_header(struct spy_http_details *to, const char *name,
+                                     const char *value);
+/** As spy_http_details_header(), once: the query as it was sent, without its '?'; at most 1 KiB. */
+SPY_API void spy_http_details_query(struct spy_http_details *to, const char *query);
+/** As spy_http_details_header(), once: who the connection is with; told with `send_default_pii` alone. */
+SPY_API void spy_http_details_peer(struct spy_http_details *to, const struct sockaddr *peer);
 
 /**
  * Declares the middleware's metrics under the host's operation, which must have exactly the labels

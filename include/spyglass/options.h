@@ -16,7 +16,7 @@ SPY_BEGIN_DECLS
 
 /** Changes whenever a public struct or inline function changes; spy_start() checks it against the
  * library's. */
-#define SPY_ABI 4
+#define SPY_ABI 5
 
 enum spy_log_format {
     SPY_LOG_AUTO, /**< console form on a terminal, JSON elsewhere */
@@ -156,9 +156,12 @@ struct spy_options {
     const char *event_hash_salt;   /**< at least 16 bytes, never printed; default: SPY_HASH_SALT, or
                                     the first line of the file SPY_HASH_SALT_FILE */
     const char
-        *sentry_dsn;   /**< "http[s]://KEY@HOST[:PORT][/PATH]/PROJECT" of the Sentry that errors
+        *sentry_dsn;      /**< "http[s]://KEY@HOST[:PORT][/PATH]/PROJECT" of the Sentry that errors
                                and traces go to; never printed; default: SENTRY_DSN, or the first
                                line of the file SENTRY_DSN_FILE, else none */
+    int send_default_pii; /**< 1: say to Sentry who the client of a request is: its address, all of
+                             its headers, and what its query says of people, secrets masked as ever;
+                             -1: do not; default: SPY_SEND_DEFAULT_PII (off, on), else do not */
     int crash_handler; /**< catch SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT: what the process died
                           of is written into state_dir, which must be set, and told by the next
                           start; then it goes on to the handler that was there before, or the

@@ -27,7 +27,8 @@ static void put_data(struct spy__json *j, const struct spy__record *record)
         spy__json_double(j, (double)record->duration_ns / 1e9);
     }
     for (size_t i = 0; i < record->field_count; i++) {
-        if (record->fields[i].type < SPY_FIELD_ADDRS) {
+        if (record->fields[i].type < SPY_FIELD_ADDRS &&
+            !spy__is_request_detail(&record->fields[i])) {
             spy__json_key(j, record->fields[i].key);
             spy__encode_value(j, &record->fields[i], STRING_MAX_BYTES);
         }

@@ -5,10 +5,10 @@
 
 #include "encode/sentry_event.h"
 
-#include "base/number.h"
 #include "base/utf8.h"
 #include "encode/sentry_common.h"
 #include "encode/sentry_crumb.h"
+#include "encode/sentry_request.h"
 #include "encode/value.h"
 
 // Sentry's limits of a tag (https://develop.sentry.dev/sdk/foundations/transport/event-payloads/).
@@ -191,87 +191,19 @@ static void put_crumbs(struct spy__json *j, const struct spy__sentry_event *even
     spy__json_object_end(j);
 }
 
-// ---- the request, the user
-
-// Sentry's ids and tags are strings.
-static void put_as_text(struct spy__json *j, const struct spy_field *field)
-{
-    char text[SPY__NUMBER_MAX];
-    switch (field->type) {
-    case SPY_FIELD_INT:
-        spy__json_strn(j, text, spy__i64_print(text, field->value.i));
-        break;
-    case SPY_FIELD_UINT:
-        spy__json_strn(j, text, spy__u64_print(text, field->value.u));
-        break;
-    case SPY_FIELD_DOUBLE:
-        spy__json_strn(j, text, spy__double_print(text, field->value.d));
-        break;
-    case SPY_FIELD_BOOL:
-        spy__json_str(j, field->value.b ? "true" : "false");
-        break;
-    default:
-        spy__encode_value(j, field, EXTRA_MAX_BYTES);
-    }
-}
-
-// Sentry wants a whole URL: what came in its place is the machine's name. A path longer than the room
-// is left out.
-static void put_url(struct spy__json *j, const struct spy__host *machine,
-                    const struct spy_field *path)
-{
-    static const char scheme[] = "http://";
-    char url[2048];
-    size_t host = strlen(machine->name), n = sizeof(scheme) - 1;
-    if (host == 0 || path->len == 0 || path->value.s[0] != '/' ||
-        path->len > sizeof(url) - n - host) {
-        return;
-    }
-    memcpy(url, scheme, n);
-    memcpy(url + n, machine->name, host);
-    memcpy(url + n + host, path->value.s, path->len);
-    spy__json_key(j, "url");
-    spy__json_strn(j, url, n + host + path->len);
-}
-
-static void put_request(struct spy__json *j, const struct spy__sentry_event *event)
-{
-    const struct spy_field *method = find_text(event->record, "method"),
-                           *path = find_text(event->record, "path");
-    if (method && path) {
-        spy__json_key(j, "request");
-        spy__json_object(j);
-        put_field(j, "method", method);
-        put_url(j, event->host->machine, path);
-        spy__json_object_end(j);
-    }
-}
-
-static void put_user(struct spy__json *j, const struct spy__record *record)
-{
-    const struct spy_field *user = spy__record_field(record, "user_id");
-    if (user && user->type <= SPY_FIELD_STR) {
-        spy__json_key(j, "user");
-        spy__json_object(j);
-        spy__json_key(j, "id");
-        put_as_text(j, user);
-        spy__json_object_end(j);
-    }
-}
-
 // ---- the fields
 
-// Keys that have a place of their own.
-static bool is_placed(const char *key)
+// Fields that have a place of their own.
+static bool is_placed(const struct spy_field *field)
 {
     static const char *const placed[] = { "message", "mechanism", "stack",  "place",
                                           "user_id", "path",      "method", "fingerprint" };
     for (size_t i = 0; i < sizeof(placed) / sizeof(placed[0]); i++) {
-        if (strcmp(key, placed[i]) == 0) {
+        if (strcmp(field->key, placed[i]) == 0) {
             return true;
         }
     }
-    return false;
+    return spy__is_request_detail(field);
 }
 
 static bool is_tag_key(const char *key)
@@ -302,9 +234,9 @@ static void put_tags(struct spy__json *j, const struct spy__record *record)
     put_text(j, "correlation_id", record->correlation_id);
     for (size_t i = 0; i < record->field_count; i++) {
         const struct spy_field *field = &record->fields[i];
-        if (!is_placed(field->key) && is_tag(field) && strcmp(field->key, "correlation_id") != 0) {
+        if (!is_placed(field) && is_tag(field) && strcmp(field->key, "correlation_id") != 0) {
             spy__json_key(j, field->key);
-            put_as_text(j, field);
+            spy__encode_text(j, field, EXTRA_MAX_BYTES);
         }
     }
     spy__json_object_end(j);
@@ -316,7 +248,7 @@ static void put_extra(struct spy__json *j, const struct spy__record *record)
     spy__json_object(j);
     for (size_t i = 0; i < record->field_count; i++) {
         const struct spy_field *field = &record->fields[i];
-        if (!is_placed(field->key) && !is_tag(field) && field->type < SPY_FIELD_ADDRS) {
+        if (!is_placed(field) && !is_tag(field) && field->type < SPY_FIELD_ADDRS) {
             spy__json_key(j, field->key);
             spy__encode_value(j, field, EXTRA_MAX_BYTES);
         }
@@ -371,8 +303,8 @@ void spy__encode_sentry_event(struct spy__buf *out, const struct spy__sentry_eve
         put_threads(&j, event);
     }
     put_images(&j, event);
-    put_request(&j, event);
-    put_user(&j, record);
+    spy__sentry_put_request(&j, event->host->machine, record);
+    spy__sentry_put_user(&j, record);
     put_tags(&j, record);
     put_extra(&j, record);
     put_contexts(&j, event);

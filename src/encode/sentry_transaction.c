@@ -8,6 +8,7 @@
 #include "base/trace_lists.h"
 #include "encode/sentry_common.h"
 #include "encode/sentry_crumb.h"
+#include "encode/sentry_request.h"
 #include "encode/value.h"
 
 #define VALUE_BYTES_MAX 1024u // of one field
@@ -210,7 +211,7 @@ static void put_data(struct spy__json *j, const struct spy__record *span)
         const struct spy_field *field = &span->fields[i];
         if (is_repeated(span, i) || is_called(field, SPY__SPAN_OP) ||
             is_called(field, "sentry_baggage") || (http && is_called(field, "status")) ||
-            field->type == SPY_FIELD_ADDRS) {
+            field->type == SPY_FIELD_ADDRS || spy__is_request_detail(field)) {
             continue;
         }
         spy__json_key(j, data_key(field));
@@ -275,18 +276,6 @@ static void put_tags(struct spy__json *j, const struct spy__sentry_transaction *
     spy__json_object_end(j);
 }
 
-static void put_user(struct spy__json *j, const struct spy__record *root)
-{
-    const struct spy_field *user = spy__record_text(root, "user_id");
-    if (user) {
-        spy__json_key(j, "user");
-        spy__json_object(j);
-        spy__json_key(j, "id");
-        spy__encode_value(j, user, VALUE_BYTES_MAX);
-        spy__json_object_end(j);
-    }
-}
-
 void spy__sentry_transaction_begin(struct spy__json *j, const struct spy__sentry_transaction *t)
 {
     spy__json_object(j);
@@ -303,7 +292,8 @@ void spy__sentry_transaction_begin(struct spy__json *j, const struct spy__sentry
     spy__sentry_put_host_contexts(j, t->host);
     spy__json_object_end(j);
     put_tags(j, t);
-    put_user(j, t->root);
+    spy__sentry_put_request(j, t->host->machine, t->root);
+    spy__sentry_put_user(j, t->root);
     spy__json_key(j, "spans");
     spy__json_array(j);
 }

@@ -13,5 +13,7 @@
 
 // A string is cut at max bytes; what is neither a string, a number nor a truth value is null.
 void spy__encode_value(struct spy__json *j, const struct spy_field *field, size_t max);
+// The same as a string, for what must be one: a number, a truth value too.
+void spy__encode_text(struct spy__json *j, const struct spy_field *field, size_t max);
 
 #endif

@@ -101,6 +101,20 @@ static inline const struct spy_field *spy__record_text(const struct spy__record 
     return NULL;
 }
 
+// Details of an HTTP request in the record of an error, or of the request: they tell of it, and of
+// nothing else. One of the host's fields that is called the same in an error gets a '_'.
+#define SPY__REQUEST_HEADERS                                                                       \
+    "request.headers"                      // lines "Name: value\n", scrubbed (record/mask/scrub.h)
+#define SPY__REQUEST_QUERY "request.query" // scrubbed too
+#define SPY__REQUEST_CLIENT "request.client" // its address
+
+static inline bool spy__is_request_detail(const struct spy_field *field)
+{
+    return strcmp(field->key, SPY__REQUEST_HEADERS) == 0 ||
+           strcmp(field->key, SPY__REQUEST_QUERY) == 0 ||
+           strcmp(field->key, SPY__REQUEST_CLIENT) == 0;
+}
+
 // A level's name in every format.
 static inline const char *spy__level_name(enum spy_level level)
 {

@@ -10,8 +10,8 @@
 
 #include "spyglass/context.h"
 
-#include <string.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/ids.h"
 #include "base/random.h"
@@ -24,6 +24,7 @@
 #include "record/wire_put.h"
 #include "signals/context.h"
 #include "signals/dsc.h"
+#include "signals/http_request.h"
 #include "signals/work.h"
 #include "spyglass/trace.h"
 
@@ -83,6 +84,7 @@ void spy_context_release(struct spy_context *ctx)
         bound_unref(ctx->bound);
         carried_unref(ctx->carried);
         spy_trace_release(ctx->trace);
+        spy__http_request_release(ctx->request);
         free(ctx);
     }
 }
@@ -102,6 +104,7 @@ static struct spy_context *copy_current(void)
     copy->bound = bound_ref(spy__current.bound);
     (void)carried_ref(copy->carried);
     (void)spy_trace_hold(copy->trace);
+    (void)spy__http_request_hold(copy->request);
     copy->span_id = spy__current.span_id;
     copy->operation = spy__current.operation;
     return copy;
@@ -235,6 +238,7 @@ struct spy_context_scope spy_context_continue(const struct spy_incoming *incomin
     ctx->refs = 1;
     ctx->bound = NULL;
     ctx->trace = NULL;
+    ctx->request = NULL;
     ctx->operation = NULL;
     ctx->profile = 0;
     const char *correlation_id = incoming->correlation_id;

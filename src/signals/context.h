@@ -30,6 +30,8 @@ struct spy_context {
     struct spy__bound *bound;     // a reference, or NULL
     struct spy__carried *carried; // a reference, or NULL where there is nothing to pass on
     struct spy_trace *trace;      // a reference, or NULL: the timeline that its spans go to
+    struct spy__http_request
+        *request; // a reference, or NULL: whom to ask for details (signals/http_request.h)
 };
 
 // What is copied with the ids is within the struct (spy__wire_put_blob()).
@@ -100,6 +102,12 @@ bool spy__context_feed(struct spy_trace *trace);
 static inline struct spy_trace *spy__context_fed(void)
 {
     return spy__current.ctx ? spy__current.ctx->trace : NULL;
+}
+
+// The request that this thread works for, or NULL. Borrows it from the context.
+static inline struct spy__http_request *spy__context_http_request(void)
+{
+    return spy__current.ctx ? spy__current.ctx->request : NULL;
 }
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "signals/error.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/ids.h"
@@ -11,6 +12,7 @@
 #include "record/record.h"
 #include "signals/context.h"
 #include "signals/push.h"
+#include "signals/http_request.h"
 
 bool spy__errors_wanted; // atomic
 
@@ -64,11 +66,16 @@ void spy__error_record(struct spy_uuid id, const struct spy__error *error)
                                             { SPY__ERROR_STACK, SPY__ERROR_STACK "_" },
                                             { SPY__ERROR_MECHANISM, SPY__ERROR_MECHANISM "_" },
                                             { SPY__ERROR_PLACE, SPY__ERROR_PLACE "_" },
+                                            { SPY__REQUEST_HEADERS, SPY__REQUEST_HEADERS "_" },
+                                            { SPY__REQUEST_QUERY, SPY__REQUEST_QUERY "_" },
+                                            { SPY__REQUEST_CLIENT, SPY__REQUEST_CLIENT "_" },
                                             { NULL, NULL } };
+    struct spy__http_request *request = spy__context_http_request();
+    struct spy__http_request_told *told = spy__http_request_ask(request);
     struct spy__context_view context = spy__context_view();
     struct gathered all; // its fields past `count` stay unset
     all.count = all.dropped = 0;
-    all.max = SPY_FIELDS_MAX - SPY__ERROR_FIELDS;
+    all.max = SPY_FIELDS_MAX - SPY__ERROR_FIELDS - (told ? told->count : 0);
     for (size_t i = 0; i < context.bound_count; i++) {
         add(&all, context.bound[i], taken);
     }
@@ -76,6 +83,9 @@ void spy__error_record(struct spy_uuid id, const struct spy__error *error)
         add(&all, error->fields[i], taken);
     }
     add_own(&all, error);
+    for (size_t i = 0; told && i < told->count; i++) {
+        all.fields[all.count++] = told->fields[i];
+    }
     if (all.dropped > 0) {
         spy__dropped(SPY__SIGNAL_ERROR, SPY__DROP_FIELDS, all.dropped);
     }
@@ -94,6 +104,8 @@ void spy__error_record(struct spy_uuid id, const struct spy__error *error)
         .event_lo = id.lo,
     };
     spy__push(&record);
+    spy__http_request_failed(request);
+    free(told);
 }
 
 // ---- the line

@@ -1,7 +1,8 @@
 // Errors: what other signals publish as one, and the wiring that spyglass.c needs.
 //
 // An error is a record of kind ERROR: its event is the error's type, event_hi/lo its id; its fields
-// are the context's bound ones, the error's own, and those of the keys below.
+// are the context's bound ones, the error's own, those of the keys below, and the details of its
+// request (signals/http_request.h).
 #ifndef SIGNALS_ERROR_H
 #define SIGNALS_ERROR_H
 

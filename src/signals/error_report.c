@@ -113,7 +113,7 @@ static bool is_ours(const struct spy_field *field)
 {
     return (int)field->type >= SPY_FIELD_ADDRS || strcmp(field->key, SPY__ERROR_MESSAGE) == 0 ||
            strcmp(field->key, SPY__ERROR_MECHANISM) == 0 ||
-           strcmp(field->key, SPY__ERROR_PLACE) == 0;
+           strcmp(field->key, SPY__ERROR_PLACE) == 0 || spy__is_request_detail(field);
 }
 
 static size_t host_fields(struct spy_field *ret, const struct spy__record *record)

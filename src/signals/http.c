@@ -33,6 +33,7 @@
 #include "record/pump.h"
 #include "signals/error.h"
 #include "signals/http_profile.h"
+#include "signals/http_request.h"
 #include "signals/operation.h"
 #include "signals/sessions.h"
 #include "signals/span.h"
@@ -58,6 +59,7 @@ struct spy_http {
     uint64_t start_ns, answered_ns;
     uint64_t received_bytes, answer_bytes;
     struct spy__http_profile profile;
+    struct spy__http_request *request; // a reference, or NULL
     char correlation_id[SPY_CORRELATION_MAX + 1];
     char error_type[ERROR_TYPE_MAX + 1];
     char error_message[ERROR_MESSAGE_MAX + 1];
@@ -260,6 +262,8 @@ struct spy_http *spy_http_begin(const struct spy_http_request *request)
                                                      .baggage = request->baggage,
                                                      .sentry_trace = request->sentry_trace });
     http->attached = true;
+    http->request = spy__http_request_new(request->details, request->details_arg);
+    spy__http_request_attach(http->request);
     snprintf(http->correlation_id, sizeof(http->correlation_id), "%s", spy_correlation_id());
     spy_bind(spy_strn("path", path, strcspn(path, "?")));
     spy_bind(spy_str("method", request->method ? request->method : ""));
@@ -424,12 +428,20 @@ static void publish_error(const struct spy_http *http)
 
 static void end_operation(struct spy_http *http)
 {
+    struct spy__http_request_told *told = NULL;
     label_span(http);
+    if (spy__http_request_is_kept(http->request, http->method, http->route,
+                                  http->answered_ns - http->start_ns)) {
+        told = spy__http_request_ask(http->request);
+        spy_span_attributes(&http->span, told ? told->fields : NULL, told ? told->count : 0);
+    }
     // What passed since the answer was ready is no part of the request's latency: neither sending it
     // nor waiting for a log that is full.
     if (http->span.operation) {
         spy__end_at(&http->span, outcome_of(http), http->answered_ns);
     }
+    spy__http_request_end(http->request);
+    free(told);
 }
 
 void spy_http_end(struct spy_http *http)
@@ -455,6 +467,7 @@ void spy_http_end(struct spy_http *http)
     spy_gauge_dec(in_flight);
     spy_context_detach(http->scope);
     spy__pump_publish();
+    spy__http_request_release(http->request);
     free(http);
 }
 

@@ -34,7 +34,8 @@ PUBLIC = {
 OUTSIDE = ("adaptors", "memegen", "examples", "tests/integration", "tests/system")
 # These may include anything.
 ANYTHING = ("src/spyglass.c", "src/crashes.c", "src/crashes.h", "src/health.h", "src/health.c", "src/errors.c", "src/errors.h",
-            "src/profiling.c", "src/profiling.h", "src/reports.c", "src/reports.h", "src/reports_http.c", "src/settings.c", "src/settings.h", "src/outbound.c", "src/outbound.h",
+            "src/profiling.c", "src/profiling.h", "src/reports.c", "src/reports.h", "src/reports_http.c", "src/settings.c", "src/settings.h",
+            "src/settings_find.h", "src/settings_sentry.c", "src/outbound.c", "src/outbound.h",
             "src/outbound_clickhouse.c", "src/outbound_metrics.c", "src/outbound_sentry.c", "src/outbound_errors.c",
             "src/outbound_none.c", "src/outbound_traces.c", "tools", "tests/unit", "tests/stress", "bench", "fuzz")
 

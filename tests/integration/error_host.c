@@ -38,13 +38,25 @@ static void fail_with_secrets(void)
               spy_str("json", "{\"api_key\":\"" SECRET "\",\"n\":1}"));
 }
 
+static void tell_details(void *arg, struct spy_http_details *to)
+{
+    (void)arg;
+    spy_http_details_header(to, "Host", "memes.example");
+    spy_http_details_header(to, "Authorization", "Bearer " SECRET);
+    spy_http_details_header(to, "Cookie", "session=" SECRET);
+    spy_http_details_header(to, "User-Agent", "odd \"\xff\\\r\n token=" SECRET);
+    spy_http_details_header(to, "Referer", "http://u:" SECRET "@a.example/?token=" SECRET);
+    spy_http_details_query(to, "limit=1&token=" SECRET "&next=%2Fa%3Fapi_key%3D" SECRET);
+}
+
 static void fail_in_a_request(void)
 {
     struct spy_http *http = spy_http_begin(&(struct spy_http_request){
         .method = "POST",
         .path = "/memes/7?token=" SECRET,
         .correlation_id = "request-1",
-        .traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" });
+        .traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        .details = tell_details });
     spy_http_route(http, "/memes/{id}");
     spy_bind(spy_str("user_id", "u1"));
     for (int i = 0; i < 150; i++) { // more than an event has room for

@@ -66,6 +66,13 @@ class Envelopes(unittest.TestCase):
             for secret in (b"hush-hush", b"s3cretkey", b"pub1ickey@"):
                 self.assertNotIn(secret, body)
 
+    def test_requests_are_told(self):
+        requests = [one["request"] for one in self.events + self.transactions if "request" in one]
+        self.assertGreater(len(requests), len(self.transactions))
+        for request in requests:
+            self.assertEqual((request["url"], request["query_string"]), ("http://memes.example/memes/7", "limit=1&token=[redacted]&next=[redacted]"))
+            self.assertEqual(request["headers"]["Referer"], "http://u:[redacted]@a.example/")
+
     def test_sentry_s_parser_takes_every_one(self):
         if not node.program() or not os.path.isdir(os.path.join(MODULES, "@sentry/core")):
             self.skipTest("@sentry/core is not here: script/setup test brings it")

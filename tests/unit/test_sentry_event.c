@@ -217,6 +217,55 @@ static void a_crash(void **state)
 
 // ---- parts
 
+// Encodes an error with these fields; its request and user are checked.
+static void expect_request(struct spy_field *of_request, size_t n, const char *request,
+                           const char *user)
+{
+    struct spy__record record = error_record();
+    record.fields = of_request;
+    record.field_count = n;
+    struct spy__buf buf;
+    spy__buf_init(&buf, 1u << 20);
+    spy__encode_sentry_event(&buf, &(struct spy__sentry_event){ .host = &host, .record = &record });
+    json_t *event = load(&buf);
+    const char *const keys[] = { "request", "user" }, *const wanted[] = { request, user };
+    for (int i = 0; i < 2; i++) {
+        json_t *want = wanted[i] ? json_loads(wanted[i], JSON_REJECT_DUPLICATES, NULL) : NULL;
+        assert_true(!wanted[i] == !want);
+        assert_true(json_equal(json_object_get(event, keys[i]), want) ||
+                    (!want && !json_object_get(event, keys[i])));
+        json_decref(want);
+    }
+    assert_int_equal(json_object_size(json_object_get(event, "extra")), 0);
+    json_decref(event);
+    spy__buf_done(&buf);
+}
+
+static void a_request_and_a_user(void **state)
+{
+    (void)state;
+    struct spy_field whole[] = {
+        spy_str("path", "/memes"),
+        spy_str("method", "GET"),
+        spy_int("user_id", 7),
+        spy_str("request.headers", "Host: memes.example:8080\nAccept: a: \"b\"\nX-Empty: \n"),
+        spy_str("request.query", "limit=1&token=[redacted]"),
+        spy_str("request.client", "203.0.113.7"),
+    };
+    expect_request(whole, 6,
+                   "{\"method\":\"GET\",\"url\":\"http://memes.example:8080/memes\","
+                   "\"query_string\":\"limit=1&token=[redacted]\",\"headers\":{"
+                   "\"Host\":\"memes.example:8080\",\"Accept\":\"a: \\\"b\\\"\",\"X-Empty\":\"\"}}",
+                   "{\"id\":\"7\",\"ip_address\":\"203.0.113.7\"}");
+    expect_request(whole, 2, "{\"method\":\"GET\",\"url\":\"http://node-7/memes\"}", NULL);
+    // What a mask has left of a line; a host that is none; a name twice.
+    whole[3] = spy_str("request.headers", "none\n: x\nHost: a/b\nA:1\nA: 2\nlast: [reda");
+    expect_request(whole, 4,
+                   "{\"method\":\"GET\",\"url\":\"http://node-7/memes\",\"headers\":{"
+                   "\"Host\":\"a/b\",\"A\":\"1\",\"last\":\"[reda\"}}",
+                   "{\"id\":\"7\"}");
+}
+
 static void debug_ids(void **state)
 {
     static const struct {
@@ -404,6 +453,7 @@ int main(void)
         cmocka_unit_test(an_error_of_an_operation),
         cmocka_unit_test(an_error_of_nothing_else),
         cmocka_unit_test(a_crash),
+        cmocka_unit_test(a_request_and_a_user),
         cmocka_unit_test(debug_ids),
         cmocka_unit_test(an_image_stands_once_and_only_so_many_do),
         cmocka_unit_test(a_crumb_is_small),

@@ -94,6 +94,9 @@ static void a_request(void **state)
         spy_str("status", "503"),
         spy_str("op", "http.server"),
         spy_str("error_type", "timeout"),
+        spy_str("request.headers", "Host: memes.example\nUser-Agent: curl/8\n"),
+        spy_str("request.query", "async=1"),
+        spy_str("request.client", "203.0.113.7"),
     };
     struct spy_field llm[] = {
         spy_str("service_name", "llm"),
@@ -108,7 +111,7 @@ static void a_request(void **state)
                                  spy_bool("cache.hit", false), spy_double("ratio", 0.5),
                                  spy_uint("cache.item_size", 4096) };
     (void)state;
-    struct spy__record root = span_of("http", 1, 0xb7ad6b7169203331, root_fields, 10);
+    struct spy__record root = span_of("http", 1, 0xb7ad6b7169203331, root_fields, 13);
     struct spy__record spans[] = { span_of("external_service", 2, 1, llm, 7),
                                    span_of("cache", 3, 1, cache, 5),
                                    span_of("plain", 4, 0, NULL, 0) };
