@@ -98,6 +98,14 @@ static int submit(struct api *api, struct spy_mhd_request *request, const struct
     return error ? respond_failed(request, "storing the request", error) : 0;
 }
 
+// Whatever is made on behalf of the request from here on says whose it is: lines, errors, traces.
+static void bind_user(const char *user_id)
+{
+    if (user_id[0]) {
+        spy_bind(spy_str("user_id", user_id));
+    }
+}
+
 int handle_memes_post(struct api *api, struct spy_mhd_request *request, const char *param)
 {
     struct meme meme = { 0 };
@@ -112,6 +120,7 @@ int handle_memes_post(struct api *api, struct spy_mhd_request *request, const ch
         !request_meme(&meme.request, body, len, &problem)) {
         return respond_problem(request, &problem);
     }
+    bind_user(meme.request.user_id);
     if (meme.request.template_id[0] &&
         !scenes_find(api->options.scenes, meme.request.template_id)) {
         return respond_error(request, 422, "unknown_template", "There is no template with this id.",
@@ -328,6 +337,7 @@ int handle_interaction(struct api *api, struct spy_mhd_request *request, const c
     if (!request_interaction(&interaction, body, len, &problem)) {
         return respond_problem(request, &problem);
     }
+    bind_user(interaction.user_id);
     if (!ids_valid(param)) {
         return respond_not_found(request, NO_SUCH_MEME);
     }

@@ -68,7 +68,15 @@ class Errors(unittest.TestCase):
         self.assertEqual(self.event["fingerprint"][0], "status_5xx")
         self.assertRegex(self.event["fingerprint"][1], r"^[0-9a-f]{16}$")
         self.assertLessEqual({"operation": "external_service", "service_name": "llm", "correlation_id": "errors.1"}.items(), self.event["tags"].items())
-        self.assertEqual(self.event["request"], {"method": "POST", "url": f"http://{socket.gethostname()}/api/v1/memes"})
+
+    def test_whose_request_it_was(self):
+        request = self.event["request"]
+        self.assertEqual((request["method"], request["url"]), ("POST", "http://127.0.0.1/api/v1/memes"))
+        self.assertEqual(request["query_string"], "token=[redacted]&email=[redacted]")
+        self.assertEqual(request["headers"]["Content-Type"], JSON["Content-Type"])
+        self.assertLessEqual(set(request["headers"]), {"Host", "Accept-Encoding", "Content-Type", "Content-Length"})
+        self.assertEqual(self.event["user"], {"id": "u1"})
+        self.assertEqual({line.get("user_id") for line in self.lines if line["event"] in ("operation_failed", "request_processed")}, {"u1"})
 
     def test_where_it_ran(self):
         self.assertEqual((self.event["environment"], self.event["release"]), ("test", "memegen@1.2.3-test"))
@@ -79,7 +87,6 @@ class Errors(unittest.TestCase):
         self.assertEqual(contexts["device"]["arch"], os.uname().machine)
         self.assertEqual(contexts["os"]["kernel_version"], os.uname().release)
         self.assertTrue(contexts["runtime"]["version"])
-        self.assertNotIn("user", self.event)  # memegen binds none
 
     def test_it_is_the_trace_of_the_lines(self):
         trace, failed = self.event["contexts"]["trace"], next(line for line in self.lines if line["event"] == "operation_failed")
