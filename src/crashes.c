@@ -25,6 +25,7 @@
 #include "health.h"
 #include "outbound.h"
 #include "record/pump.h"
+#include "record/recent/keep.h"
 #include "record/rings.h"
 #include "signals/context.h"
 #include "signals/error.h"
@@ -36,9 +37,12 @@
 // Frames that the line says, of at most so many bytes each: what more there is, the error has.
 #define LINE_FRAMES_MAX 48u
 #define LINE_FRAME_BYTES_MAX 512u
+#define OPEN_BYTES_MAX 4096u
 // Frames of all threads of one event: it stays below half of what an event may have.
 #define EVENT_FRAMES_MAX 1500u
-#define FIELDS_MAX 12
+// What is said of a crash; the rest of a record's fields are those that its context had bound.
+#define FIELDS_MAX 16
+#define BOUND_MAX (SPY_FIELDS_MAX - FIELDS_MAX - SPY__ERROR_FIELDS)
 
 static struct {
     bool catching;
@@ -55,17 +59,62 @@ static struct {
     struct spy_uuid id;             // of the error
 } crashes = { .mu = PTHREAD_MUTEX_INITIALIZER };
 
-// Called in a thread that is stopped by a signal: its context is whole, a thread changes it by
-// stores of pointers alone.
+// ---- in a process that crashes
+//
+// All of this is async-signal-safe. What a context points to outlives its being the thread's; but a
+// process that crashes may have written over anything.
+
+static void read_context(struct spy__crash_ids *ret, const struct spy_context *from)
+{
+    struct spy_context ctx;
+    if (spy__crash_copy(&ctx, (uintptr_t)from, sizeof(ctx)) != sizeof(ctx)) {
+        return;
+    }
+    ret->trace_hi = ctx.ids.trace_hi;
+    ret->trace_lo = ctx.ids.trace_lo;
+    spy__crash_copy_text(ret->correlation_id, sizeof(ret->correlation_id),
+                         (uintptr_t)ctx.ids.correlation_id);
+    ret->outer_id = ctx.span_id;
+    ret->outer = ctx.operation;
+    ret->remote_id = ctx.remote_id;
+    ret->request_id = ctx.http.span_id;
+    ret->request_start = ctx.http.start;
+    ret->request = ctx.http.operation;
+    ret->request_op = ctx.http.op;
+    ret->method = ctx.http.method;
+    ret->route = ctx.http.route;
+}
+
+static void read_bound(struct spy__crash_ids *ret, const struct spy__bound *from)
+{
+    struct spy__bound bound;
+    if (spy__crash_copy(&bound, (uintptr_t)from, sizeof(bound)) == sizeof(bound)) {
+        ret->bound = bound.wire;
+        ret->bound_bytes = bound.wire_bytes;
+    }
+}
+
+// Of the calling thread.
 static void ids_of_thread(struct spy__crash_ids *ret)
 {
-    const struct spy_context *ctx = spy__current.ctx;
     ret->span_id = spy__current.span_id;
-    if (ctx) {
-        ret->trace_hi = ctx->ids.trace_hi;
-        ret->trace_lo = ctx->ids.trace_lo;
-        memcpy(ret->correlation_id, ctx->ids.correlation_id, sizeof(ret->correlation_id));
-    }
+    ret->operation = spy__current.operation;
+    read_context(ret, spy__current.ctx);
+    read_bound(ret, spy__current.bound);
+}
+
+// What an event has as breadcrumbs.
+static size_t records_of(unsigned char *to, size_t cap, size_t *ret_from,
+                         const struct spy__crash_ids *ids)
+{
+    const struct spy__window *window = spy__keep_window();
+    const struct spy__window_pick pick = { .kinds = 1u << SPY__KIND_LOG | 1u << SPY__KIND_SPAN,
+                                           .correlation_id = ids->correlation_id,
+                                           .trace_hi = ids->trace_hi,
+                                           .trace_lo = ids->trace_lo,
+                                           .read = spy__crash_copy };
+    *ret_from = 0;
+    return window ? spy__window_pick(window, &pick, to, cap, ret_from) : 0;
 }
 
 // ---- what the process before left
@@ -118,7 +167,7 @@ static void print_message(char *out, size_t size, const struct spy__crash *crash
 // What is said of it beside its stack and its ids; some of the strings lie in here.
 struct said {
     char address[19], at[SPY__TIME_LEN];
-    struct spy_field fields[FIELDS_MAX];
+    struct spy_field fields[SPY_FIELDS_MAX];
     size_t count;
 };
 
@@ -126,6 +175,8 @@ static void say(struct said *ret, const struct spy__crash *crash)
 {
     const struct spy__crash_stack *thread = &crash->threads[0];
     const char *code = spy__crash_code_name(crash->signal, crash->code);
+    ret->count = crash->bound_count < BOUND_MAX ? crash->bound_count : BOUND_MAX;
+    memcpy(ret->fields, crash->bound, ret->count * sizeof(ret->fields[0]));
     ret->address[spy__address_print(ret->address, (uintptr_t)crash->address)] = '\0';
     spy__time_print(ret->at, crash->time_ns);
     const struct spy_field fields[] = {
@@ -140,9 +191,37 @@ static void say(struct said *ret, const struct spy__crash *crash)
         spy_uint("threads", crash->thread_count),
         spy_uint("threads_unanswered", crash->unanswered),
         spy_bool("report_complete", crash->whole),
+        spy_str("operation", thread->open_count > 0 ? thread->open[0].operation : NULL),
+        spy_str("route", thread->route[0] ? thread->route : NULL),
     };
-    ret->count = sizeof(fields) / sizeof(fields[0]);
-    memcpy(ret->fields, fields, sizeof(fields));
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (fields[i].type != SPY_FIELD_NONE) {
+            ret->fields[ret->count++] = fields[i];
+        }
+    }
+}
+
+static void print_operation(struct spy__buf *out, const struct spy__crash_operation *open)
+{
+    spy__buf_puts(out, open->operation);
+    if (open->detail[0]) {
+        spy__buf_puts(out, " ");
+        spy__buf_puts(out, open->detail);
+    }
+}
+
+// "[agent router (0.012 s) http_request (0.502 s)]": what it was in, the innermost first.
+static void print_open(struct spy__buf *out, const struct spy__crash_stack *thread)
+{
+    char seconds[48];
+    for (size_t i = 0; i < thread->open_count; i++) {
+        spy__buf_puts(out, i > 0 ? " " : "[");
+        print_operation(out, &thread->open[i]);
+        (void)snprintf(seconds, sizeof(seconds), " (%.6f s)",
+                       (double)thread->open[i].open_ns / 1e9);
+        spy__buf_puts(out, thread->open[i].known ? seconds : "");
+    }
+    spy__buf_puts(out, thread->open_count > 0 ? "]" : "");
 }
 
 // ---- the line
@@ -169,9 +248,14 @@ static void log_crash(const struct spy__crash *crash)
     const size_t frames =
         thread->frame_count < LINE_FRAMES_MAX ? thread->frame_count : LINE_FRAMES_MAX;
     const struct spy_field field = spy__frames("stack", thread->frames, frames);
-    struct spy__buf stack;
+    struct spy__buf stack, open;
     struct said said;
     say(&said, crash);
+    spy__buf_init(&open, OPEN_BYTES_MAX);
+    print_open(&open, thread);
+    if (open.len > 0 && !open.failed) {
+        said.fields[said.count++] = spy_strn("open_spans", open.bytes, open.len);
+    }
     spy__buf_init(&stack, LINE_FRAMES_MAX * LINE_FRAME_BYTES_MAX);
     spy__encode_stack_text(&stack, &field);
     said.fields[said.count++] = spy_strn("stack", stack.bytes, stack.failed ? 0 : stack.len);
@@ -181,6 +265,7 @@ static void log_crash(const struct spy__crash *crash)
     }
     spy_context_detach(scope);
     spy__buf_done(&stack);
+    spy__buf_done(&open);
 }
 
 // ---- the error
@@ -200,12 +285,9 @@ static bool publish(const struct spy__crash *crash)
     }
     say(&said, crash);
     print_message(message, sizeof(message), crash);
-    struct spy_field fields[FIELDS_MAX + SPY__ERROR_FIELDS];
-    memcpy(fields, said.fields, said.count * sizeof(fields[0]));
-    size_t count = said.count;
-    fields[count++] = spy_str(SPY__ERROR_MECHANISM, "signalhandler");
-    fields[count++] = spy_str(SPY__ERROR_MESSAGE, message);
-    fields[count++] = spy_addrs(SPY__ERROR_STACK, addresses, depth);
+    said.fields[said.count++] = spy_str(SPY__ERROR_MECHANISM, "signalhandler");
+    said.fields[said.count++] = spy_str(SPY__ERROR_MESSAGE, message);
+    said.fields[said.count++] = spy_addrs(SPY__ERROR_STACK, addresses, depth);
     return spy__rings_push(&(struct spy__record){ .kind = SPY__KIND_ERROR,
                                                   .level = SPY_LEVEL_ERROR,
                                                   .time_ns = crash->time_ns,
@@ -214,15 +296,33 @@ static bool publish(const struct spy__crash *crash)
                                                   .trace_lo = thread->trace_lo,
                                                   .span_id = thread->span_id,
                                                   .event = spy__crash_signal_name(crash->signal),
-                                                  .fields = fields,
-                                                  .field_count = count,
+                                                  .fields = said.fields,
+                                                  .field_count = said.count,
                                                   .event_hi = crashes.id.hi,
                                                   .event_lo = crashes.id.lo }) == SPY__PUSH_OK;
+}
+
+// What a thread was in.
+static size_t list_open(struct spy__sentry_open *out, const struct spy__crash_stack *thread)
+{
+    for (size_t i = 0; i < thread->open_count; i++) {
+        const struct spy__crash_operation *from = &thread->open[i];
+        out[i] = (struct spy__sentry_open){ .span_id = from->span_id,
+                                            .parent_id = from->parent_id,
+                                            .operation = from->operation,
+                                            .op = from->op,
+                                            .detail = from->detail,
+                                            .known = from->known,
+                                            .open_ns = from->open_ns };
+    }
+    return thread->open_count;
 }
 
 // The threads of the event; the others' outer frames give way first.
 static size_t list_threads(struct spy__sentry_thread *out, const struct spy__crash *crash)
 {
+    static struct spy__sentry_open open[SPY__CRASH_THREADS_MAX]
+                                       [SPY__CRASH_OPEN_MAX]; // guarded by mu
     const size_t others = crash->thread_count - 1;
     const size_t left = EVENT_FRAMES_MAX - crash->threads[0].frame_count;
     const size_t each = others > 0 ? left / others : 0;
@@ -234,9 +334,24 @@ static size_t list_threads(struct spy__sentry_thread *out, const struct spy__cra
             .name = thread->name[0] ? thread->name : NULL,
             .crashed = i == 0,
             .stack = { .frames = thread->frames, .count = count, .has_pc = true },
+            .open = open[i],
+            .open_count = list_open(open[i], thread),
         };
     }
     return crash->thread_count;
+}
+
+// What it was at, as transactions are called: the request, else the operation.
+static void print_transaction(char *out, size_t size, const struct spy__crash_stack *thread)
+{
+    const struct spy__crash_operation *open = &thread->open[0];
+    out[0] = '\0';
+    if (thread->route[0]) {
+        (void)snprintf(out, size, "%s %s", thread->method, thread->route);
+    } else if (thread->open_count > 0) {
+        (void)snprintf(out, size, "%s%s%s", open->operation, open->detail[0] ? " " : "",
+                       open->detail);
+    }
 }
 
 // Gives the record's stack its names, and the rest of what an event says.
@@ -248,6 +363,8 @@ static void take_named(const struct spy__record *record)
     struct spy_field fields[SPY_FIELDS_MAX];
     struct spy__record named = *record;
     struct spy__sentry_host host;
+    char transaction[256];
+    print_transaction(transaction, sizeof(transaction), thread);
     memcpy(fields, record->fields, record->field_count * sizeof(fields[0]));
     named.fields = fields;
     for (size_t i = 0; i < record->field_count; i++) {
@@ -258,6 +375,7 @@ static void take_named(const struct spy__record *record)
     const struct spy__sentry_event event = {
         .host = spy__health_host(&host, crash->run),
         .fatal = true,
+        .transaction = transaction,
         .signal = crash->signal,
         .signal_code = crash->code,
         .signal_name = spy__crash_signal_name(crash->signal),
@@ -322,9 +440,9 @@ void spy__crashes_tell(void)
 
 static int catch_crashes(const char *state_dir, uint64_t run)
 {
-    const struct spy__crash_options options = { .state_dir = state_dir,
-                                                .run = run,
-                                                .ids = ids_of_thread };
+    const struct spy__crash_options options = {
+        .state_dir = state_dir, .run = run, .ids = ids_of_thread, .records = records_of
+    };
     int err = spy__crash_start(&options);
     crashes.catching = err == 0;
     if (err == -ENOTSUP) {
@@ -350,6 +468,9 @@ int spy__crashes_start(const struct spy__settings *settings, const char *state_d
                       crashes.crash.time_ns);
     if (crashes.taken && spy__health_ended_well(crashes.crash.run)) {
         forget(true); // a handler of the host's saved it
+    }
+    if (crashes.taken) { // what led to it
+        spy__keep_recall(crashes.crash.records, crashes.crash.record_bytes);
     }
     return settings->crash_handler && state_dir ? catch_crashes(state_dir, run) : 0;
 }

@@ -1,4 +1,4 @@
-// Registers and stacks; see the header.
+// Registers, stacks and what belongs to them; see the header.
 
 #include "crash/capture.h"
 
@@ -66,6 +66,18 @@ size_t spy__crash_copy(void *to, uintptr_t from, size_t n)
     return done;
 }
 
+void spy__crash_copy_text(char *to, size_t cap, uintptr_t from)
+{
+    volatile char *out = to; // no memset() is made of this
+    size_t n = spy__crash_copy(to, from, cap - 1);
+    for (size_t i = 0; i < n; i++) {
+        n = to[i] == '\0' ? i : n;
+    }
+    for (; n < cap; n++) {
+        out[n] = '\0';
+    }
+}
+
 // The first address at or above sp that can be read.
 static uintptr_t first_readable(uintptr_t sp)
 {
@@ -77,6 +89,14 @@ static uintptr_t first_readable(uintptr_t sp)
         }
     }
     return at;
+}
+
+static void write_scene(struct spy__crash_scene *to, const struct spy__crash_ids *ids, uintptr_t sp,
+                        const struct spy__crash_instant *crashed)
+{
+    spy__crash_copy_text(to->method, sizeof(to->method), (uintptr_t)ids->method);
+    spy__crash_copy_text(to->route, sizeof(to->route), (uintptr_t)ids->route);
+    to->count = spy__crash_open(to->open, SPY__CRASH_OPEN_MAX, ids, sp, crashed);
 }
 
 void spy__crash_thread(unsigned char *file, size_t i, const void *context,
@@ -94,9 +114,15 @@ void spy__crash_thread(unsigned char *file, size_t i, const void *context,
     thread->span_id = own.span_id;
     copy_bytes((unsigned char *)thread->correlation_id, (const unsigned char *)own.correlation_id,
                sizeof(thread->correlation_id));
+    if (i == 0) {
+        size_t room = own.bound_bytes <= SPY__CRASH_BOUND_MAX ? own.bound_bytes : 0;
+        spy__crash_head(file)->bound_bytes =
+            (uint32_t)spy__crash_copy(file + SPY__CRASH_BOUND_AT, (uintptr_t)own.bound, room);
+    }
     uintptr_t sp = spy__machine_registers(thread, context);
     sp = first_readable((sp - RED_ZONE) & ~(uintptr_t)7);
     thread->stack_start = sp;
     thread->stack_bytes =
         spy__crash_copy(file + spy__crash_stack_at(i), sp, spy__crash_stack_max(i));
+    write_scene(spy__crash_scene_at(file, i), &own, sp, &spy__crash_head(file)->at);
 }

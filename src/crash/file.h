@@ -7,6 +7,11 @@
 //     struct spy__crash_thread[]   at SPY__CRASH_THREADS_AT: the thread that crashed is the first
 //     stacks                       from SPY__CRASH_STACKS_AT on: SPY__CRASH_STACK_MAX bytes of the
 //                                  first, SPY__THREAD_STACK_MAX of each other
+//     struct spy__crash_scene[]    at SPY__CRASH_SCENES_AT: what each thread was at
+//     bound                        at SPY__CRASH_BOUND_AT: the bound fields of the first thread's
+//                                  context, in wire form (record/wire.h)
+//     records                      at SPY__CRASH_RECORDS_AT: those of its request that the pump had
+//                                  done with, in wire form, the oldest first
 //
 // A stack's bytes are those from just below the stack pointer upwards: the innermost frames.
 #ifndef CRASH_FILE_H
@@ -20,7 +25,7 @@
 #define SPY__CRASH_FILE "crash"
 #define SPY__CRASH_MAGIC "SPYCRASH"
 #define SPY__CRASH_ENDIAN 0x01020304u
-#define SPY__CRASH_VERSION 1u
+#define SPY__CRASH_VERSION 2u
 
 // A process has no more than some hundred of them.
 #define SPY__CRASH_MODULES_MAX 512u
@@ -38,11 +43,24 @@
 #define SPY__CRASH_CORRELATION_MAX 128u
 #define SPY__CRASH_PATH_MAX 415u // so that a module has a multiple of 8 bytes
 
+// Operations that one thread is in: the innermost ones.
+#define SPY__CRASH_OPEN_MAX 16u
+// Bound fields are no longer: SPY_BOUND_MAX of SPY_BOUND_STR_MAX, and their keys.
+#define SPY__CRASH_BOUND_MAX (8u << 10)
+// As many as an event has breadcrumbs, of a mean length that is far beyond theirs.
+#define SPY__CRASH_RECORDS_MAX 100u
+#define SPY__CRASH_RECORD_BYTES_MAX (256u << 10)
+
 enum spy__crash_state {
     SPY__CRASH_NONE,
     SPY__CRASH_BEGUN,    // the process died while it was being written
     SPY__CRASH_WHOLE,    // all of it is there
     SPY__CRASH_SURVIVED, // an earlier handler of the host saved the process
+};
+
+// When it crashed, by both clocks that a span may have been begun by (base/moment.h).
+struct spy__crash_instant {
+    uint64_t count, monotonic_ns;
 };
 
 struct spy__crash_head {
@@ -59,6 +77,9 @@ struct spy__crash_head {
     uint32_t threads;    // entries that are used, the first included
     uint32_t unanswered; // threads that did not copy their stack in time
     uint32_t unlisted;   // threads that found no place
+    struct spy__crash_instant at;
+    uint32_t bound_bytes, zero;
+    uint32_t records_from, records_to; // of the room for records: where there are any
 };
 
 struct spy__crash_module {
@@ -85,15 +106,39 @@ struct spy__crash_thread {
     uint64_t stack_bytes;
 };
 
+#define SPY__CRASH_UNKNOWN UINT64_MAX
+
+// An operation that was begun and not ended. Texts may lack their NUL.
+struct spy__crash_open {
+    uint64_t span_id;
+    uint64_t parent_id; // 0: none, or not known
+    uint64_t open_ns;   // how long, when the process crashed; SPY__CRASH_UNKNOWN
+    char operation[64];
+    char op[32];     // what kind of work, in Sentry's words; "" for none
+    char detail[96]; // the values of its labels, with spaces between them
+};
+
+// A thread's entry has the place that it has among the threads.
+struct spy__crash_scene {
+    uint64_t count;
+    char method[16]; // of the HTTP request; "" for none, as is the route's template
+    char route[128];
+    struct spy__crash_open open[SPY__CRASH_OPEN_MAX]; // the innermost first
+};
+
 #define SPY__CRASH_MODULES_AT ((size_t)4096)
 #define SPY__CRASH_THREADS_AT                                                                      \
     (SPY__CRASH_MODULES_AT + SPY__CRASH_MODULES_MAX * sizeof(struct spy__crash_module))
 #define SPY__CRASH_STACKS_AT                                                                       \
     ((SPY__CRASH_THREADS_AT + SPY__CRASH_THREADS_MAX * sizeof(struct spy__crash_thread) + 4095) /  \
      4096 * 4096)
-#define SPY__CRASH_BYTES                                                                           \
+#define SPY__CRASH_SCENES_AT                                                                       \
     (SPY__CRASH_STACKS_AT + SPY__CRASH_STACK_MAX +                                                 \
      SPY__CRASH_OTHERS_MAX * (size_t)SPY__THREAD_STACK_MAX)
+#define SPY__CRASH_BOUND_AT                                                                        \
+    (SPY__CRASH_SCENES_AT + SPY__CRASH_THREADS_MAX * sizeof(struct spy__crash_scene))
+#define SPY__CRASH_RECORDS_AT (SPY__CRASH_BOUND_AT + SPY__CRASH_BOUND_MAX)
+#define SPY__CRASH_BYTES (SPY__CRASH_RECORDS_AT + SPY__CRASH_RECORD_BYTES_MAX)
 
 // Where the stack of thread i lies, and how many bytes it may have.
 static inline size_t spy__crash_stack_at(size_t i)
@@ -108,5 +153,6 @@ static inline size_t spy__crash_stack_max(size_t i)
 }
 
 _Static_assert(sizeof(struct spy__crash_head) <= SPY__CRASH_MODULES_AT, "the head is a page");
+_Static_assert(SPY__CRASH_RECORDS_AT % 8 == 0, "records are written 8-aligned");
 
 #endif

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/ticks.h"
 #include "crash/attach.h"
 #include "crash/machine.h"
 #include "crash/make.h"
@@ -35,6 +36,8 @@ static struct {
     pid_t pid; // whose it is: a forked child has a copy
     unsigned char *file;
     void (*ids)(struct spy__crash_ids *ret);
+    size_t (*records)(unsigned char *to, size_t cap, size_t *ret_from,
+                      const struct spy__crash_ids *ids);
     int ask_signal; // 0: none is ours
 
     bool installed[SIGNALS];           // ours is there, or below somebody else's
@@ -144,11 +147,25 @@ static void count_others(struct spy__crash_head *head)
 
 // ---- the report
 
+static void write_records(struct spy__crash_head *head)
+{
+    struct spy__crash_ids ids = { 0 };
+    size_t from = 0;
+    head->records_from = head->records_to = 0;
+    if (crash.ids && crash.records) {
+        crash.ids(&ids);
+        head->records_to = (uint32_t)crash.records(crash.file + SPY__CRASH_RECORDS_AT,
+                                                   SPY__CRASH_RECORD_BYTES_MAX, &from, &ids);
+        head->records_from = (uint32_t)from;
+    }
+}
+
 static void write_report(int number, const siginfo_t *info, const void *context)
 {
     struct spy__crash_head *head = spy__crash_head(crash.file);
     __atomic_store_n(&head->state, SPY__CRASH_BEGUN, __ATOMIC_SEQ_CST);
     head->time_ns = now_ns(CLOCK_REALTIME);
+    head->at = (struct spy__crash_instant){ spy__counter(), now_ns(CLOCK_MONOTONIC) };
     head->signal = number;
     head->code = info->si_code;
     // A union: the address of a fault, or the sender of a signal.
@@ -160,6 +177,7 @@ static void write_report(int number, const siginfo_t *info, const void *context)
     spy__crash_thread(crash.file, 0, context, crash.ids);
     spy__crash_thread_at(crash.file, 0)->copy = SPY__COPY_DONE;
     spy__crash_modules(crash.file);
+    write_records(head);
     wait_for_others();
     count_others(head);
     __atomic_store_n(&head->state, SPY__CRASH_WHOLE, __ATOMIC_RELEASE);
@@ -346,6 +364,7 @@ int spy__crash_start(const struct spy__crash_options *options)
     crash.file = file;
     crash.pid = getpid();
     crash.ids = options->ids;
+    crash.records = options->records;
     crash.owner = 0;
     __atomic_store_n(&crash.on, true, __ATOMIC_SEQ_CST);
     install();

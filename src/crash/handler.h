@@ -4,7 +4,8 @@
 // The handler runs on a stack of its own in every thread that is attached, that is, in each that
 // has called Spyglass (base/threads.h). It writes the crashed thread's registers and the upper end
 // of its stack, asks the other attached threads for theirs by a real-time signal, waits for them
-// 200 ms at most, lists what is loaded, and says so in the file (crash/file.h). All else is the next
+// 200 ms at most, lists what is loaded, copies the last records of its request, and says so in the
+// file (crash/file.h). All else is the next
 // start's. Then it calls the host's earlier handler; where there was none, the process dies by the
 // same signal, with its core dump, as if this had never been here.
 //
@@ -23,8 +24,12 @@
 struct spy__crash_options {
     const char *state_dir; // borrowed for the call
     uint64_t run;          // of this start, not zero
-    // The calling thread's ids: async-signal-safe. May be NULL.
+    // What the calling thread works for: async-signal-safe. May be NULL.
     void (*ids)(struct spy__crash_ids *ret);
+    // Copies the newest records with these ids that are in no ring any more, in wire form, the oldest
+    // first, into [*ret_from, return) of `to`: async-signal-safe. May be NULL.
+    size_t (*records)(unsigned char *to, size_t cap, size_t *ret_from,
+                      const struct spy__crash_ids *ids);
 };
 
 // Makes the file, and installs the handlers; the calling thread is attached. Whatever an earlier

@@ -12,6 +12,7 @@
 
 #include "base/ids.h"
 #include "base/utf8.h"
+#include "crash/scene.h"
 
 #define FILE_TAKEN SPY__CRASH_FILE ".read"
 
@@ -128,6 +129,32 @@ static bool read_thread(struct spy__crash_stack *to, const unsigned char *bytes,
     return true;
 }
 
+static int read_threads(struct spy__crash *ret, const unsigned char *bytes, size_t n)
+{
+    int err = 0;
+    for (size_t i = 0; i < SPY__CRASH_THREADS_MAX; i++) {
+        struct spy__crash_stack *to = &ret->threads[ret->thread_count];
+        bool there = read_thread(to, bytes, n, i);
+        if (there && err == 0) {
+            err = spy__crash_read_scene(to, bytes, n, i);
+        }
+        // The one that crashed is in the list even if it died before it had copied itself.
+        ret->thread_count += there || i == 0;
+    }
+    return err;
+}
+
+static void read_records(struct spy__crash *ret, const unsigned char *bytes, size_t n,
+                         const struct spy__crash_head *head)
+{
+    size_t room = n > SPY__CRASH_RECORDS_AT ? n - SPY__CRASH_RECORDS_AT : 0;
+    room = room < SPY__CRASH_RECORD_BYTES_MAX ? room : SPY__CRASH_RECORD_BYTES_MAX;
+    if (head->records_from <= head->records_to && head->records_to <= room) {
+        ret->records = bytes + SPY__CRASH_RECORDS_AT + head->records_from;
+        ret->record_bytes = head->records_to - head->records_from;
+    }
+}
+
 int spy__crash_parse(struct spy__crash *ret, const void *bytes, size_t n)
 {
     static const char no_magic[sizeof(SPY__CRASH_MAGIC) - 1];
@@ -157,13 +184,11 @@ int spy__crash_parse(struct spy__crash *ret, const void *bytes, size_t n)
     ret->whole = head.state == SPY__CRASH_WHOLE;
     ret->unanswered = head.unanswered;
     ret->unlisted = head.unlisted;
-    // The thread that crashed is in the list even if it died before it had copied itself.
-    (void)read_thread(&ret->threads[0], bytes, n, 0);
-    ret->thread_count = 1;
-    for (size_t i = 1; i < SPY__CRASH_THREADS_MAX; i++) {
-        ret->thread_count += read_thread(&ret->threads[ret->thread_count], bytes, n, i);
-    }
-    int err = read_modules(&ret->modules, bytes, n, head.modules);
+    int err = read_threads(ret, bytes, n);
+    spy__crash_join(ret);
+    ret->bound_count = spy__crash_read_bound(ret->bound, bytes, n, head.bound_bytes);
+    read_records(ret, bytes, n, &head);
+    err = err ? err : read_modules(&ret->modules, bytes, n, head.modules);
     if (err != 0) {
         spy__crash_done(ret);
     }
@@ -174,6 +199,7 @@ void spy__crash_done(struct spy__crash *crash)
 {
     for (size_t i = 0; i < SPY__CRASH_THREADS_MAX; i++) {
         free(crash->threads[i].frames);
+        free(crash->threads[i].open);
     }
     spy__modules_done(&crash->modules);
     free(crash->file);

@@ -1,4 +1,5 @@
-// A dead process's crash file, read: who crashed of what, and the stacks of its threads as bytes.
+// A dead process's crash file, read: who crashed of what, at what, and the stacks of its threads as
+// bytes.
 //
 // The file is outside bytes: a kill or a full disk may have cut it, the crash itself may have
 // written into it. Whatever it holds, reading it gives something that can be used.
@@ -12,9 +13,21 @@
 #include "crash/file.h"
 #include "profile/modules.h"
 #include "record/frame.h"
+#include "spyglass/context.h"
 
 // Most frames of one thread, inlined ones included.
 #define SPY__CRASH_FRAMES_MAX SPY__FRAMES_MAX
+
+// An operation that a thread was in.
+struct spy__crash_operation {
+    uint64_t span_id, parent_id; // 0: none, or not known
+    bool known;                  // how long it had been open
+    uint64_t open_ns;
+    // UTF-8, "" for none.
+    char operation[sizeof(((struct spy__crash_open *)0)->operation) + 1];
+    char op[sizeof(((struct spy__crash_open *)0)->op) + 1];
+    char detail[sizeof(((struct spy__crash_open *)0)->detail) + 1];
+};
 
 struct spy__crash_stack {
     uint32_t tid;
@@ -29,6 +42,12 @@ struct spy__crash_stack {
     struct spy__frame *frames;
     size_t frame_count;
     bool truncated; // there are more
+    // Of the HTTP request that it worked for; "" for none.
+    char method[sizeof(((struct spy__crash_scene *)0)->method) + 1];
+    char route[sizeof(((struct spy__crash_scene *)0)->route) + 1];
+    // The innermost first, at most SPY__CRASH_OPEN_MAX. Owned; NULL where there are none.
+    struct spy__crash_operation *open;
+    size_t open_count;
 };
 
 struct spy__crash {
@@ -40,6 +59,11 @@ struct spy__crash {
     struct spy__modules modules;   // of the dead process
     size_t thread_count;           // at least one: the one that crashed is the first
     struct spy__crash_stack threads[SPY__CRASH_THREADS_MAX];
+    // Of the context of the thread that crashed; they point into the bytes, as the next do.
+    struct spy_field bound[SPY_BOUND_MAX];
+    size_t bound_count;
+    const unsigned char *records; // of its request, in wire form: whatever bytes they are
+    size_t record_bytes;
     unsigned char *file; // owned, or NULL: what the stacks' bytes lie in
 };
 

@@ -258,8 +258,87 @@ static void put_extra(struct spy__json *j, const struct spy__record *record)
 
 // ---- contexts
 
-static void put_trace(struct spy__json *j, const struct spy__record *record)
+static const char *op_of(const struct spy__sentry_open *open)
 {
+    return open->op && open->op[0] ? open->op : open->operation;
+}
+
+static void put_parent(struct spy__json *j, const struct spy__sentry_open *open)
+{
+    if (open->parent_id != 0) {
+        spy__json_key(j, "parent_span_id");
+        spy__sentry_put_span_id(j, open->parent_id);
+    }
+}
+
+// What the thread that crashed was in is the trace's span.
+static void put_open_span(struct spy__json *j, const struct spy__sentry_event *event)
+{
+    for (size_t i = 0; i < event->thread_count; i++) {
+        const struct spy__sentry_thread *thread = &event->threads[i];
+        if (thread->crashed && thread->open_count > 0 &&
+            thread->open[0].span_id == event->record->span_id) {
+            put_parent(j, &thread->open[0]);
+            put_text(j, "op", op_of(&thread->open[0]));
+        }
+    }
+}
+
+static void put_open(struct spy__json *j, const struct spy__sentry_open *open)
+{
+    spy__json_object(j);
+    put_text(j, "operation", open->operation);
+    put_text(j, "op", open->op);
+    put_text(j, "description", open->detail);
+    spy__json_key(j, "span_id");
+    spy__sentry_put_span_id(j, open->span_id);
+    put_parent(j, open);
+    if (open->known) {
+        spy__json_key(j, "open_seconds");
+        spy__json_double(j, (double)open->open_ns / 1e9);
+    }
+    spy__json_object_end(j);
+}
+
+// What each thread was in, the one that crashed first.
+static void put_open_spans(struct spy__json *j, const struct spy__sentry_event *event)
+{
+    bool any = false;
+    for (size_t i = 0; i < event->thread_count; i++) {
+        any = any || event->threads[i].open_count > 0;
+    }
+    if (!any) {
+        return;
+    }
+    spy__json_key(j, "open_spans");
+    spy__json_object(j);
+    spy__json_key(j, "threads");
+    spy__json_array(j);
+    for (size_t i = 0; i < event->thread_count; i++) {
+        const struct spy__sentry_thread *thread = &event->threads[i];
+        if (thread->open_count > 0) {
+            spy__json_object(j);
+            spy__json_key(j, "thread_id");
+            spy__json_u64(j, thread->id);
+            put_text(j, "name", thread->name);
+            spy__json_key(j, "crashed");
+            spy__json_bool(j, thread->crashed);
+            spy__json_key(j, "spans");
+            spy__json_array(j);
+            for (size_t k = 0; k < thread->open_count; k++) {
+                put_open(j, &thread->open[k]);
+            }
+            spy__json_array_end(j);
+            spy__json_object_end(j);
+        }
+    }
+    spy__json_array_end(j);
+    spy__json_object_end(j);
+}
+
+static void put_trace(struct spy__json *j, const struct spy__sentry_event *event)
+{
+    const struct spy__record *record = event->record;
     if ((record->trace_hi | record->trace_lo) == 0) {
         return;
     }
@@ -271,6 +350,7 @@ static void put_trace(struct spy__json *j, const struct spy__record *record)
     spy__json_key(j, "span_id");
     // Outside of all spans, an id made up for this event: Sentry wants one.
     spy__sentry_put_span_id(j, record->span_id ? record->span_id : record->event_lo);
+    put_open_span(j, event);
     spy__json_object_end(j);
 }
 
@@ -279,7 +359,8 @@ static void put_contexts(struct spy__json *j, const struct spy__sentry_event *ev
     spy__json_key(j, "contexts");
     spy__json_object(j);
     spy__sentry_put_host_contexts(j, event->host);
-    put_trace(j, event->record);
+    put_trace(j, event);
+    put_open_spans(j, event);
     spy__json_object_end(j);
 }
 
@@ -296,7 +377,11 @@ void spy__encode_sentry_event(struct spy__buf *out, const struct spy__sentry_eve
     put_text(&j, "level", event->fatal ? "fatal" : spy__level_name(record->level));
     put_text(&j, "logger", record->module);
     spy__sentry_put_host(&j, event->host);
-    put_field(&j, "transaction", find_text(record, "place"));
+    if (event->transaction) {
+        put_text(&j, "transaction", event->transaction);
+    } else {
+        put_field(&j, "transaction", find_text(record, "place"));
+    }
     put_fingerprint(&j, event);
     put_exception(&j, event);
     if (event->thread_count > 0) {

@@ -14,12 +14,24 @@
 // Threads of a crash.
 #define SPY__SENTRY_THREADS_MAX 128u
 
+// An operation that was begun, and not ended when its process crashed. Texts: NULL or "" for none.
+struct spy__sentry_open {
+    uint64_t span_id, parent_id; // 0: none, or not known
+    const char *operation;
+    const char *op;     // as Sentry names it; default: the operation's name
+    const char *detail; // the values of its labels
+    bool known;         // how long it was open
+    uint64_t open_ns;
+};
+
 // A thread of a process that crashed.
 struct spy__sentry_thread {
     uint64_t id;
     const char *name; // NULL for none
     bool crashed;     // it got the signal
     struct spy__sentry_stack stack;
+    const struct spy__sentry_open *open; // the innermost first
+    size_t open_count;
 };
 
 // Borrows all it points to.
@@ -34,6 +46,7 @@ struct spy__sentry_event {
     void *crumb_arg;
     // Of a crash; level fatal then.
     bool fatal;
+    const char *transaction;                  // what it was at; NULL: what the record says
     int signal, signal_code;                  // 0 for none
     const char *signal_name;                  // "SIGSEGV"; NULL for none
     const struct spy__sentry_thread *threads; // the record's stack is that of the crashed one

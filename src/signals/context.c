@@ -1,9 +1,9 @@
 // A thread's context is three words in thread-local storage: the captured context that it works
-// under (who), the bound fields, and the innermost span. The first two point to immutable objects
-// counted by reference, so attach and detach only move pointers, and a record reads them with no
-// lock. Binding a field makes a new object; capturing makes one where the words have moved away
-// from what the context holds. What came with a request to be passed on (tracestate, baggage) is a
-// third such object, shared by all contexts of that request.
+// under (who), the bound fields, and the innermost span. The first two point to objects counted by
+// reference, immutable as soon as two have them, so attach and detach only move pointers, and a
+// record reads them with no lock. Binding a field makes a new object; capturing makes one where the
+// words have moved away from what the context holds. What came with a request to be passed on
+// (tracestate, baggage) is a third such object, shared by all contexts of that request.
 //
 // Memory order: a reference is added relaxed (who adds holds one), and given up with release; the
 // last one acquires, so that all reads of the object happen before it is freed.
@@ -119,15 +119,16 @@ static void replace_current(struct spy_context *copy)
     spy_context_release(old);
 }
 
-bool spy__context_mark(uint32_t profile)
+struct spy_context *spy__context_own(void)
 {
-    struct spy_context *copy = spy__current.ctx ? copy_current() : NULL;
-    if (!copy) {
-        return false;
+    struct spy_context *ctx = spy__current.ctx;
+    if (ctx && __atomic_load_n(&ctx->refs, __ATOMIC_ACQUIRE) != 1) {
+        ctx = copy_current();
+        if (ctx) {
+            replace_current(ctx);
+        }
     }
-    copy->profile = profile;
-    replace_current(copy);
-    return true;
+    return ctx;
 }
 
 struct spy_context *spy_context_capture(void)
@@ -141,13 +142,12 @@ struct spy_context *spy_context_capture(void)
 
 bool spy__context_feed(struct spy_trace *trace)
 {
-    struct spy_context *copy = spy__current.ctx ? copy_current() : NULL;
-    if (!copy) {
+    struct spy_context *ctx = spy__context_own();
+    if (!ctx) {
         return false;
     }
-    spy_trace_release(copy->trace);
-    copy->trace = spy_trace_hold(trace);
-    replace_current(copy);
+    spy_trace_release(ctx->trace);
+    ctx->trace = spy_trace_hold(trace);
     return true;
 }
 
@@ -241,6 +241,7 @@ struct spy_context_scope spy_context_continue(const struct spy_incoming *incomin
     ctx->request = NULL;
     ctx->operation = NULL;
     ctx->profile = 0;
+    ctx->http = (struct spy__http_root){ 0 };
     const char *correlation_id = incoming->correlation_id;
     if (correlation_id && spy__correlation_valid(correlation_id)) {
         memcpy(ctx->ids.correlation_id, correlation_id, strlen(correlation_id) + 1);

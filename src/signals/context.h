@@ -16,8 +16,16 @@ struct spy__ids {
     char correlation_id[SPY_CORRELATION_MAX + 1];
 };
 
+// The HTTP request that a context was begun for, and goes on with in whatever thread.
+struct spy__http_root {
+    uint64_t span_id, start;    // of its operation; no id: none
+    const char *operation, *op; // static, as are these; NULL for none
+    const char *method;
+    const char *route; // the template; NULL until it is known
+};
+
 struct spy_context {
-    unsigned refs; // atomic; all below is const after new
+    unsigned refs; // atomic; all below is const once somebody else may have it
     bool sampled, random, deferred;
     bool sentry_head;   // nobody before us has made Sentry's sampling context
     uint32_t ids_bytes; // with the id's NUL
@@ -32,6 +40,7 @@ struct spy_context {
     struct spy_trace *trace;      // a reference, or NULL: the timeline that its spans go to
     struct spy__http_request
         *request; // a reference, or NULL: whom to ask for details (signals/http_request.h)
+    struct spy__http_root http;
 };
 
 // What is copied with the ids is within the struct (spy__wire_put_blob()).
@@ -86,9 +95,37 @@ static inline void spy__context_set_span(uint64_t span_id)
 // Whether this thread's trace begins here for Sentry: see signals/dsc.h. False without a context.
 bool spy__context_is_sentry_head(void);
 
-// Marks this thread's context, and those captured from it later, for a profiler. False without a
-// context or memory (counted).
-bool spy__context_mark(uint32_t profile);
+// This thread's context, to be changed: also for those captured from it later. Itself while nobody
+// else has it, else a copy in its place. NULL without a context or memory (counted).
+struct spy_context *spy__context_own(void);
+
+// Marks this thread's context for a profiler. False without a context or memory (counted).
+static inline bool spy__context_mark(uint32_t profile)
+{
+    struct spy_context *ctx = spy__context_own();
+    if (ctx) {
+        ctx->profile = profile;
+    }
+    return ctx != NULL;
+}
+
+// What this thread's context goes on with, for whoever looks at a process that crashed. No-ops
+// without a context or memory (counted).
+static inline void spy__context_set_root(const struct spy__http_root *root)
+{
+    struct spy_context *ctx = spy__context_own();
+    if (ctx) {
+        ctx->http = *root;
+    }
+}
+
+static inline void spy__context_set_route(const char *route)
+{
+    struct spy_context *ctx = spy__context_own();
+    if (ctx) {
+        ctx->http.route = route;
+    }
+}
 
 // What to say of this thread's trace in a call that goes out, with the innermost span as the parent;
 // outside of all spans an id made up for this call. False without a context.

@@ -31,6 +31,7 @@
 #include "base/uuid.h"
 #include "metrics/dropped.h"
 #include "record/pump.h"
+#include "signals/context.h"
 #include "signals/error.h"
 #include "signals/http_profile.h"
 #include "signals/http_request.h"
@@ -268,6 +269,11 @@ struct spy_http *spy_http_begin(const struct spy_http_request *request)
     spy_bind(spy_strn("path", path, strcspn(path, "?")));
     spy_bind(spy_str("method", request->method ? request->method : ""));
     http->span = spy_begin(operation, http->method, NULL, NULL);
+    spy__context_set_root(&(struct spy__http_root){ .span_id = http->span.span_id,
+                                                    .start = http->span.start,
+                                                    .operation = operation->name,
+                                                    .op = operation->op,
+                                                    .method = http->method });
     spy_gauge_inc(in_flight);
     return http;
 }
@@ -295,6 +301,9 @@ void spy_http_route(struct spy_http *http, const char *route)
 {
     if (http && route) {
         http->route = route;
+        if (http->attached) {
+            spy__context_set_route(route);
+        }
     }
 }
 

@@ -8,7 +8,9 @@
 // blocks all signals); kill (by SIGKILL); exit (without a stop); earlier (a handler of the host's was there first); survive (the same, and it
 // saves the process); fork (a child crashes); reentrant (the host's earlier handler crashes).
 // WHERE: main, attached (by spy_thread_attach()), working (a thread in a request, by its context),
-// never (a thread that never called Spyglass).
+// nested (an HTTP request that has handed a part of its work to another thread, which crashes within
+// operations, as the request's own thread is; a line was logged, and written, long before), never (a
+// thread that never called Spyglass).
 //
 //     crasher STATE_DIR
 //
@@ -194,6 +196,70 @@ static void *waiting(void *arg)
     return NULL;
 }
 
+// ---- operations within each other, in two threads
+
+static struct spy_operation kitchen = { .name = "kitchen", .labels = SPY_LABELS("dish") };
+static struct spy_operation pot = { .name = "pot", .op = "pot.boil" };
+static struct spy_operation salt = { .name = "salt", .labels = SPY_LABELS("kind", "amount") };
+static struct spy_context *handed;
+
+// The line is mostly no longer in its ring when this returns.
+static void log_and_wait(void)
+{
+    const struct timespec written = { .tv_nsec = 50000000 };
+    spy_info("soon_forgotten", spy_str("password", "hunter2"), spy_str("step", "two"));
+    nanosleep(&written, NULL);
+}
+
+__attribute__((noinline)) static void add_salt(void)
+{
+    struct spy_span span = spy_begin(&salt, "sea", NULL);
+    die();
+    spy_end(&span, SPY_SUCCESS);
+}
+
+__attribute__((noinline)) static void *cook(void *arg)
+{
+    (void)arg;
+    struct spy_context_scope scope = spy_context_attach(handed);
+    struct spy_span span = spy_begin(&pot);
+    log_and_wait();
+    pthread_barrier_wait(&together);
+    add_salt();
+    spy_end(&span, SPY_SUCCESS);
+    spy_context_detach(scope);
+    return NULL;
+}
+
+__attribute__((noinline)) static void cook_elsewhere(void)
+{
+    struct spy_span span = spy_begin(&kitchen, "soup");
+    handed = spy_context_capture();
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, cook, NULL) != 0) {
+        _exit(3);
+    }
+    pthread_barrier_wait(&together);
+    pthread_join(thread, NULL);
+    spy_end(&span, SPY_SUCCESS);
+}
+
+static void *nested(void *arg)
+{
+    (void)arg;
+    const struct spy_http_request request = {
+        .method = "POST",
+        .path = "/dishes/7?token=hunter2",
+        .correlation_id = "request-2",
+        .traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    };
+    struct spy_http *http = spy_http_begin(&request);
+    spy_http_route(http, "/dishes/{id}");
+    cook_elsewhere();
+    spy_http_end(http);
+    return NULL;
+}
+
 static pthread_t start(void *(*run)(void *))
 {
     pthread_t thread;
@@ -296,6 +362,8 @@ static int run(const char *where)
         run_in_thread(attached);
     } else if (strcmp(where, "working") == 0) {
         run_in_thread(working);
+    } else if (strcmp(where, "nested") == 0) {
+        run_in_thread(nested);
     } else if (strcmp(where, "never") == 0) {
         run_in_thread(never);
     } else {

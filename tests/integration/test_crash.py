@@ -11,6 +11,8 @@ import tempfile
 import time
 import unittest
 
+from sentry_standin import Sentry
+
 HOST = os.environ["CRASHER"]
 SANITIZED = os.environ.get("CRASHER_SANITIZED") == "1"
 TIMEOUT_S = 120
@@ -220,6 +222,82 @@ class Threads(Crash):
             line = self.told()
             self.assertIs(line["report_complete"], True)
             self.assertIn("at_once(", line["stack"])
+
+
+class Scene(Crash):
+    """What the process was at, and what led to it: as Sentry is told."""
+
+    def setUp(self):
+        super().setUp()
+        self.sentry = Sentry()
+        self.addCleanup(self.sentry.close)
+        self.env = {"SENTRY_DSN": self.sentry.dsn}
+
+    def crash_nested(self, how="segv"):
+        """What the process had written, the line that tells, and the event."""
+        done = self.crash(how, "nested", env=self.env)
+        before = len(self.sentry.payloads("event"))
+        after = self.run_host(env=self.env)
+        self.assertEqual(after.returncode, 0, after.stderr)
+        line, = [json.loads(line) for line in after.stdout.splitlines() if '"crash_recovered"' in line]
+        event, = self.sentry.payloads("event")[before:]
+        self.assertEqual(self.sentry.wrong, [])
+        return done.stdout, line, event
+
+    def until(self, is_good, how="segv"):
+        """Another thread answered, and whatever else takes a machine that is not too busy."""
+        for _ in range(TRIES):
+            written, line, event = self.crash_nested(how)
+            if is_good(written, line):
+                return written, line, event
+        self.fail(f"it was never so: {line}")
+
+    def test_operations_of_two_threads(self):
+        for how in ("segv", "stack"):  # of an exhausted stack they lie at the far end
+            with self.subTest(how=how):
+                _, line, event = self.until(lambda _, line: line["threads_unanswered"] == 0, how)
+                self.assertEqual((line["operation"], line["method"], line["route"], line["path"]),
+                                 ("salt", "POST", "/dishes/{id}", "/dishes/7"))
+                self.assertRegex(line["open_spans"], r"^\[salt sea \([\d.]+ s\) pot \([\d.]+ s\) kitchen soup \([\d.]+ s\) "
+                                                     r"http_request \([\d.]+ s\)\]$")
+                threads = {thread["thread_id"]: thread for thread in event["contexts"]["open_spans"]["threads"]}
+                self.assertEqual(len(threads), 2)
+                crashed = threads.pop(line["thread"])
+                other, = threads.values()
+                self.assertEqual((crashed["crashed"], other["crashed"]), (True, False))
+                self.assertEqual([span["operation"] for span in crashed["spans"]], ["salt", "pot", "kitchen", "http_request"])
+                self.assertEqual([span.get("op") for span in crashed["spans"]], [None, "pot.boil", None, "http.server"])
+                self.assertEqual(other["spans"], crashed["spans"][2:])
+                for inner, outer in zip(crashed["spans"], crashed["spans"][1:]):
+                    self.assertEqual(inner["parent_span_id"], outer["span_id"])
+                    self.assertLessEqual(inner["open_seconds"], outer["open_seconds"])
+                self.assertGreater(crashed["spans"][1]["open_seconds"], 0.045)  # it slept so long in it
+                self.assertLess(crashed["spans"][3]["open_seconds"], TIMEOUT_S)
+                trace = event["contexts"]["trace"]
+                self.assertEqual((trace["trace_id"], trace["span_id"], trace["parent_span_id"], trace["op"]),
+                                 (line["trace_id"], crashed["spans"][0]["span_id"], crashed["spans"][1]["span_id"], "salt"))
+                self.assertEqual(event["transaction"], "POST /dishes/{id}")
+                self.assertEqual(event["request"]["method"], "POST")
+                self.assertTrue(event["request"]["url"].endswith("/dishes/7"))
+
+    def test_lines_that_were_written_before(self):
+        _, line, event = self.until(lambda written, _: '"soon_forgotten"' in written)
+        crumbs = [crumb for crumb in event["breadcrumbs"]["values"] if crumb["message"] == "soon_forgotten"]
+        self.assertEqual(len(crumbs), 1)
+        self.assertEqual(crumbs[0]["data"]["password"], "[redacted]")
+        self.assertEqual(crumbs[0]["data"]["step"], "two")
+        self.assertLess(crumbs[0]["timestamp"], line["crashed_at"])
+        self.assertNotIn("hunter2", json.dumps(event))
+
+    def test_outside_of_all_operations(self):
+        self.crash("segv", "main", env=self.env)
+        after = self.run_host(env=self.env)
+        line, = [json.loads(line) for line in after.stdout.splitlines() if '"crash_recovered"' in line]
+        event, = self.sentry.payloads("event")
+        for name in ("operation", "open_spans", "route"):
+            self.assertNotIn(name, line)
+        self.assertNotIn("open_spans", event["contexts"])
+        self.assertNotIn("transaction", event)
 
 
 class Handlers(Crash):

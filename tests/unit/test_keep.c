@@ -205,6 +205,99 @@ static void a_forked_child_keeps_nothing(void **state)
     spy__keep_close();
 }
 
+// Writes a record of the ring with this number, as a window has it.
+static size_t write_own(unsigned char *to, size_t cap, uint64_t sequence)
+{
+    const struct spy__record record = { .kind = SPY__KIND_LOG,
+                                        .level = SPY_LEVEL_INFO,
+                                        .id = { .run = 9, .slot = 2, .sequence = sequence },
+                                        .time_ns = 5,
+                                        .correlation_id = "id",
+                                        .event = "of the dead" };
+    size_t n = spy__wire_write(to, cap, &record);
+    assert_true(n > 0);
+    return n;
+}
+
+static void give_replayed(uint64_t sequence)
+{
+    spy__keep_give(&(struct spy__record){ .kind = SPY__KIND_LOG,
+                                          .level = SPY_LEVEL_INFO,
+                                          .recovered = true,
+                                          .id = { .run = 9, .slot = 2, .sequence = sequence },
+                                          .time_ns = 6,
+                                          .correlation_id = "id",
+                                          .event = "of the dead" });
+}
+
+static void what_a_crash_had_kept_is_recalled_once(void **state)
+{
+    (void)state;
+    static _Alignas(8) unsigned char bytes[65536];
+    struct spy__window_record found;
+    size_t n = 0;
+    for (uint64_t i = 1; i <= 3; i++) {
+        n += write_own(bytes + n, sizeof(bytes) - n, i);
+    }
+    assert_int_equal(spy__window_record_init(&found), 0);
+    assert_int_equal(open_keep(true), 0);
+    memmove(bytes + 1, bytes, n); // they may lie anywhere
+    spy__keep_recall(bytes + 1, n);
+    assert_int_equal(count_window(), 3);
+    give_replayed(3); // its ring had not been given back
+    give_replayed(4);
+    assert_int_equal(count_window(), 4);
+    uint64_t at = 0;
+    for (uint64_t i = 1; i <= 4; i++, at = found.number + 1) {
+        assert_true(spy__window_find_after(spy__keep_window(), &(struct spy__window_query){ 0 }, at,
+                                           &found));
+        assert_int_equal(found.view.record.id.sequence, i);
+        assert_true(found.view.record.recovered);
+        assert_string_equal(found.view.record.event, "of the dead");
+    }
+    spy__keep_close();
+    assert_int_equal(open_keep(true), 0); // a start of its own
+    give_replayed(3);
+    assert_int_equal(count_window(), 1);
+    spy__keep_close();
+    spy__window_record_done(&found);
+}
+
+static void bad_bytes_recall_what_is_before_them(void **state)
+{
+    (void)state;
+    static _Alignas(8) unsigned char bytes[65536];
+    size_t n = write_own(bytes, sizeof(bytes), 1);
+    size_t all = n + write_own(bytes + n, sizeof(bytes) - n, 2);
+    const struct {
+        size_t at, n, count;
+        unsigned char value;
+    } bad[] = {
+        { 0, all, 2, bytes[0] }, { 0, n + 3, 1, bytes[0] }, { 0, n - 1, 0, bytes[0] },
+        { 0, 0, 0, bytes[0] },   { n, all, 1, 0 },          { n + 3, all, 1, 0xff },
+        { n + 4, all, 1, 99 },   { n + 40, all, 1, 0xff }, // the context's bytes
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        unsigned char *copy = malloc(bad[i].n + 1); // so that a read past it is seen
+        unsigned char before = bytes[bad[i].at];
+        bytes[bad[i].at] = bad[i].value;
+        memcpy(copy, bytes, bad[i].n);
+        bytes[bad[i].at] = before;
+        assert_int_equal(open_keep(true), 0);
+        spy__keep_recall(copy, bad[i].n);
+        assert_int_equal(count_window(), bad[i].count);
+        spy__keep_close();
+        free(copy);
+    }
+    assert_int_equal(open_keep(true), 0);
+    spy__keep_recall(NULL, 0);
+    assert_int_equal(count_window(), 0);
+    spy__keep_close();
+    assert_int_equal(open_keep(false), 0); // nobody wants them
+    spy__keep_recall(bytes, all);
+    spy__keep_close();
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
@@ -230,6 +323,8 @@ int main(void)
         cmocka_unit_test(without_windows_the_journal_has_its_own),
         cmocka_unit_test(what_the_journal_has_is_not_recovered_twice),
         cmocka_unit_test(a_forked_child_keeps_nothing),
+        cmocka_unit_test(what_a_crash_had_kept_is_recalled_once),
+        cmocka_unit_test(bad_bytes_recall_what_is_before_them),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,21 +198,42 @@ static void an_error_of_nothing_else(void **state)
 static void a_crash(void **state)
 {
     struct spy__record record = error_record();
+    const struct spy__sentry_open open[] = {
+        { .span_id = 0xa1,
+          .parent_id = 0xa2,
+          .operation = "db",
+          .op = "db.sql",
+          .detail = "insert memes",
+          .known = true,
+          .open_ns = 1500000 },
+        { .span_id = 0xa2,
+          .operation = "http_request",
+          .known = true,
+          .open_ns = UINT64_C(2000000000) },
+        { .span_id = 0xa3, .parent_id = 0xa2, .operation = "agent", .op = "", .detail = "" },
+    };
     const struct spy__sentry_thread threads[] = {
-        { .id = 4711, .name = "worker-1", .crashed = true, .stack = { frames, 4, true } },
-        { .id = 4712, .stack = { frames + 1, 2, false } },
+        { .id = 4711,
+          .name = "worker-1",
+          .crashed = true,
+          .stack = { frames, 4, true },
+          .open = open,
+          .open_count = 2 },
+        { .id = 4712, .stack = { frames + 1, 2, false }, .open = open + 2, .open_count = 1 },
+        { .id = 4713 },
     };
     (void)state;
     record.event = "SIGSEGV";
-    record.trace_hi = record.trace_lo = record.span_id = 0;
+    record.span_id = 0xa1;
     compare("sentry_event_crash.json", &(struct spy__sentry_event){ .host = &host,
                                                                     .record = &record,
                                                                     .fatal = true,
+                                                                    .transaction = "POST /memes",
                                                                     .signal = 11,
                                                                     .signal_code = 1,
                                                                     .signal_name = "SIGSEGV",
                                                                     .threads = threads,
-                                                                    .thread_count = 2 });
+                                                                    .thread_count = 3 });
 }
 
 // ---- parts

@@ -329,6 +329,7 @@ static void without_memory(void **state)
     (void)state;
     for (long n = 0; n < 4; n++) {
         struct spy_context_scope scope = spy_context_begin("c", NULL);
+        struct spy_context *other = spy_context_capture(); // so that it is copied
         uint64_t lost = spy__dropped_count(SPY__SIGNAL_CONTEXT, SPY__DROP_MEMORY);
         alloc_fail_after(n);
         struct spy_trace *trace = spy_trace_gather();
@@ -343,6 +344,7 @@ static void without_memory(void **state)
         assert_string_equal(spy_correlation_id(), "c");
         spy_trace_release(trace);
         spy_context_detach(scope);
+        spy_context_release(other);
     }
 }
 

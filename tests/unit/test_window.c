@@ -193,6 +193,106 @@ static void one_that_matches_is_found_behind_many_that_do_not(void **state)
     assert_false(spy__window_find_before(window, &errors, found.number, &found));
 }
 
+// ---- after a crash
+
+static size_t read_memory(void *to, uintptr_t from, size_t n)
+{
+    memcpy(to, (const void *)from, n);
+    return n;
+}
+
+static size_t holes; // reads that fail, from this one on
+
+static size_t read_with_holes(void *to, uintptr_t from, size_t n)
+{
+    if (holes == 0) {
+        return 0;
+    }
+    holes--;
+    return read_memory(to, from, n);
+}
+
+// Appends what no record of ours may look like to a handler: too short, no context, another kind.
+static void append_others(void)
+{
+    append(&(struct spy__record){ .kind = SPY__KIND_LOG,
+                                  .level = SPY_LEVEL_INFO,
+                                  .correlation_id = "",
+                                  .event = "of nobody" });
+    append(&(struct spy__record){ .kind = SPY__KIND_EVENT,
+                                  .level = SPY_LEVEL_INFO,
+                                  .correlation_id = "mine",
+                                  .event = "of another kind" });
+    memset(bytes, 0, 8);
+    spy__window_append(window, SPY__KIND_LOG, SPY_LEVEL_INFO, bytes, 8);
+    append_line(SPY_LEVEL_INFO, "mine_too", "line", NULL, 0);
+    append_line(SPY_LEVEL_INFO, "min", "line", NULL, 0);
+}
+
+// What was picked is the lines `first` to `last`; returns how many.
+static unsigned check_picked(size_t from, size_t to, uint64_t first)
+{
+    static _Alignas(8) unsigned char record[SPY__RECORD_MAX];
+    struct spy__wire_view view;
+    unsigned n = 0;
+    for (; from < to; n++) {
+        memcpy(record, bytes + from, to - from < sizeof(record) ? to - from : sizeof(record));
+        assert_int_equal(spy__wire_read(&view, record, to - from), 0);
+        assert_string_equal(view.record.correlation_id, "mine");
+        assert_int_equal(view.record.fields[0].value.u, first + n);
+        from += view.bytes;
+    }
+    return n;
+}
+
+static void a_crash_picks_its_own(void **state)
+{
+    (void)state;
+    struct spy__window_pick pick = { .kinds = 1u << SPY__KIND_LOG | 1u << SPY__KIND_SPAN,
+                                     .correlation_id = "mine",
+                                     .read = read_memory };
+    size_t from;
+    assert_int_equal(spy__window_pick(window, &pick, bytes, sizeof(bytes), &from), 0);
+    for (unsigned i = 0; i < 150; i++) {
+        append_line(SPY_LEVEL_INFO, "mine", "line", (struct spy_field[]){ spy_uint("i", i) }, 1);
+        append_others();
+    }
+    size_t to = spy__window_pick(window, &pick, bytes, sizeof(bytes), &from);
+    assert_int_equal(check_picked(from, to, 50), SPY__WINDOW_PICK_MAX);
+    // The newest, where there is less room.
+    size_t some = (to - from) / 4 + 8;
+    to = spy__window_pick(window, &pick, bytes, some, &from);
+    assert_int_equal(check_picked(from, to, 125), 25);
+    assert_int_equal(spy__window_pick(window, &pick, bytes, 0, &from), 0);
+    // By the trace's id, where there is no other: all of these have it.
+    pick.correlation_id = "";
+    assert_int_equal(spy__window_pick(window, &pick, bytes, sizeof(bytes), &from), 0);
+    pick.trace_hi = 0xabc;
+    pick.trace_lo = 0xdef;
+    assert_true(spy__window_pick(window, &pick, bytes, sizeof(bytes), &from) > 0);
+}
+
+static void a_pick_ends_at_memory_that_is_not_there(void **state)
+{
+    (void)state;
+    const struct spy__window_pick pick = { .kinds = 1u << SPY__KIND_LOG,
+                                           .correlation_id = "mine",
+                                           .read = read_with_holes };
+    for (unsigned i = 0; i < 10; i++) {
+        append_line(SPY_LEVEL_INFO, "mine", "line", (struct spy_field[]){ spy_uint("i", i) }, 1);
+    }
+    // Two numbers, two looks a record, its bytes, a number again.
+    for (size_t reads = 0; reads < 40; reads++) {
+        size_t from;
+        holes = reads;
+        size_t to = spy__window_pick(window, &pick, bytes, sizeof(bytes), &from);
+        assert_true(to >= from);
+        if (reads >= 33) {
+            assert_int_equal(check_picked(from, to, 0), 10);
+        }
+    }
+}
+
 static void without_memory_there_is_none(void **state)
 {
     (void)state;
@@ -215,6 +315,8 @@ int main(void)
         TEST(its_bytes_are_bounded),
         TEST(a_query_finds_what_it_asks_for),
         TEST(one_that_matches_is_found_behind_many_that_do_not),
+        TEST(a_crash_picks_its_own),
+        TEST(a_pick_ends_at_memory_that_is_not_there),
         TEST(without_memory_there_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "record/journal/watermarks.h"
 
@@ -23,7 +24,10 @@ static struct {
     void (*decided)(const struct spy__trace *trace);
     void (*span_lost)(void);
     struct scratch *scratch; // the pump's
-    bool child;              // written after fork() alone
+    // What was recalled into the window: const once the pump runs.
+    struct spy__record_id recalled[SPY__WINDOW_PICK_MAX];
+    unsigned recalled_count;
+    bool child; // written after fork() alone
     pthread_mutex_t mu;
 } keep = { .mu = PTHREAD_MUTEX_INITIALIZER };
 
@@ -85,6 +89,7 @@ int spy__keep_open(const struct spy__keep_options *options)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, watch_forks);
     keep.child = false;
+    keep.recalled_count = 0;
     keep.decided = options->decided;
     keep.span_lost = options->span_lost;
     keep.scratch = malloc(sizeof(*keep.scratch));
@@ -138,6 +143,55 @@ static size_t write_record(void *to, size_t cap, const struct spy__record *recor
     return n > 0 ? n : spy__wire_write(to, cap, record);
 }
 
+// Appends the record at the start of n bytes, which may be anything. Returns its length, or 0.
+static size_t recall(const unsigned char *bytes, size_t n)
+{
+    struct spy__wire_head *head = (struct spy__wire_head *)(void *)keep.scratch->bytes;
+    struct spy__wire_view view;
+    if (n < sizeof(*head)) {
+        return 0;
+    }
+    memcpy(head, bytes, sizeof(*head));
+    const size_t whole = head->bytes;
+    if (whole > n || whole > SPY__RECORD_MAX) {
+        return 0;
+    }
+    memcpy(keep.scratch->bytes, bytes, whole);
+    if (spy__wire_read(&view, keep.scratch->bytes, whole) != 0) {
+        return 0;
+    }
+    head->flags |= SPY__WIRE_RECOVERED;
+    spy__window_append(keep.window, view.record.kind, view.record.level, keep.scratch->bytes,
+                       whole);
+    keep.recalled[keep.recalled_count++] = view.record.id;
+    return whole;
+}
+
+void spy__keep_recall(const void *bytes, size_t n)
+{
+    size_t some = 1;
+    if (!keep.scratch || !keep.window) {
+        return;
+    }
+    for (size_t at = 0; at < n && some > 0 && keep.recalled_count < SPY__WINDOW_PICK_MAX;
+         at += some) {
+        some = recall((const unsigned char *)bytes + at, n - at);
+    }
+}
+
+// Whether its process had shown it to its window before it died.
+static bool is_recalled(const struct spy__record *record)
+{
+    for (unsigned i = 0; record->recovered && i < keep.recalled_count; i++) {
+        const struct spy__record_id *id = &keep.recalled[i];
+        if (id->run == record->id.run && id->slot == record->id.slot &&
+            id->sequence == record->id.sequence) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void spy__keep_give(const struct spy__record *record)
 {
     if (!keep.scratch || keep.child) {
@@ -155,7 +209,7 @@ void spy__keep_give(const struct spy__record *record)
     if (sent) {
         spy__journal_append(keep.journal, (unsigned)record->kind, bytes, n);
     }
-    if (keep.window) {
+    if (keep.window && !is_recalled(record)) {
         spy__window_append(keep.window, record->kind, record->level, bytes, n);
     }
     if (keep.traces && record->kind == SPY__KIND_SPAN) {

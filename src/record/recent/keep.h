@@ -33,6 +33,10 @@ void spy__keep_give(const struct spy__record *record);
 // Whether the journal holds this record, or what was made of it: its process may have died between
 // writing it there and giving its ring back.
 bool spy__keep_holds(const struct spy__record *record);
+// Puts records of a process that died, n bytes of wire forms, into the window: they come before all that
+// its rings still hold, and what is there too is in the window once. Whatever the bytes are: what is
+// behind one that cannot be read is left out. Threads: that of the start, before the pump runs.
+void spy__keep_recall(const void *bytes, size_t n);
 // Appends a document (record/document.h) of n bytes to the journal. Threads: as give; or that of the
 // start, before the pump runs.
 void spy__keep_document(const void *bytes, size_t n);

@@ -1,3 +1,7 @@
+// Memory order: all is guarded by the lock, but for spy__window_pick(), whose thread has crashed and
+// may hold it. It sees a record's bytes before `next` says that they are there (release), and that
+// `first` has gone past one before those are written over (the fence).
+//
 // Invariants: the index has the numbers [first, next), at most SPY__WINDOW_RECORDS of them, at
 // number % SPY__WINDOW_RECORDS. Their bytes lie behind each other in that order, from the oldest's
 // offset to `at`, but for one jump from near the end to 0; a record never wraps.
@@ -54,6 +58,11 @@ static struct entry *entry_of(struct spy__window *window, uint64_t number)
     return &window->index[number % SPY__WINDOW_RECORDS];
 }
 
+static void set(uint64_t *number, uint64_t value)
+{
+    __atomic_store_n(number, value, __ATOMIC_RELEASE);
+}
+
 // Drops the oldest while it begins in [from, to).
 static void give_way(struct spy__window *window, size_t from, size_t to)
 {
@@ -62,7 +71,7 @@ static void give_way(struct spy__window *window, size_t from, size_t to)
         if (offset < from || offset >= to) {
             return;
         }
-        window->first++;
+        set(&window->first, window->first + 1);
     }
 }
 
@@ -79,8 +88,9 @@ void spy__window_append(struct spy__window *window, enum spy__record_kind kind,
     }
     give_way(window, window->at, window->at + n);
     if (window->next - window->first == SPY__WINDOW_RECORDS) {
-        window->first++;
+        set(&window->first, window->first + 1);
     }
+    __atomic_thread_fence(__ATOMIC_RELEASE);
     *entry_of(window, window->next) = (struct entry){
         .offset = (uint32_t)window->at,
         .n = (uint32_t)n,
@@ -89,7 +99,7 @@ void spy__window_append(struct spy__window *window, enum spy__record_kind kind,
     };
     memcpy(window->bytes + window->at, bytes, n);
     window->at += n;
-    window->next++;
+    set(&window->next, window->next + 1);
     pthread_mutex_unlock(&window->mu);
 }
 
@@ -260,4 +270,105 @@ bool spy__window_find_before(struct spy__window *window, const struct spy__windo
                              uint64_t before, struct spy__window_record *ret)
 {
     return before > 0 && find(window, query, before - 1, -1, ret);
+}
+
+// ---- after a crash
+
+// The bytes that tell whose a record is: its head, what may lie between, and its context with a
+// correlation id of 128.
+#define EXTRA_BYTES ((size_t)16)
+#define HEAD_BYTES (sizeof(struct spy__wire_head) + 4 * EXTRA_BYTES + 16 + 128 + 1)
+
+struct picked {
+    uint64_t number;
+    uint32_t offset, n;
+};
+
+static bool same_text(const char *a, const char *b, size_t n)
+{
+    size_t i = 0;
+    while (i < n && a[i] == b[i]) {
+        i++;
+    }
+    return i == n;
+}
+
+// As has_id(), of bytes that may be anything.
+static bool is_of(const unsigned char *bytes, size_t n, const struct spy__window_pick *pick)
+{
+    struct spy__wire_head head;
+    uint64_t trace[2];
+    memcpy(&head, bytes, sizeof(head));
+    const unsigned extras =
+        head.flags & (SPY__WIRE_TIME | SPY__WIRE_PARENT | SPY__WIRE_ID | SPY__WIRE_EVENT);
+    const size_t at = sizeof(head) + EXTRA_BYTES * (size_t)__builtin_popcount(extras);
+    if (head.context_bytes <= sizeof(trace) || at + head.context_bytes > n) {
+        return false;
+    }
+    memcpy(trace, bytes + at, sizeof(trace));
+    if (pick->correlation_id[0]) {
+        const char *id = (const char *)bytes + at + sizeof(trace);
+        return same_text(id, pick->correlation_id, head.context_bytes - sizeof(trace));
+    }
+    return (trace[0] | trace[1]) && trace[0] == pick->trace_hi && trace[1] == pick->trace_lo;
+}
+
+// Reads an entry, if it is one of those that are picked.
+static bool look_at(const struct spy__window *window, uint64_t number,
+                    const struct spy__window_pick *pick, struct picked *ret)
+{
+    unsigned char head[HEAD_BYTES];
+    struct entry entry;
+    const struct entry *from = &window->index[number % SPY__WINDOW_RECORDS];
+    if (pick->read(&entry, (uintptr_t)from, sizeof(entry)) != sizeof(entry) ||
+        entry.kind >= SPY__KINDS || !(pick->kinds >> entry.kind & 1) ||
+        entry.n < sizeof(struct spy__wire_head) || entry.offset > SPY__WINDOW_BYTES ||
+        entry.n > SPY__WINDOW_BYTES - entry.offset) {
+        return false;
+    }
+    const size_t some = entry.n < sizeof(head) ? entry.n : sizeof(head);
+    *ret = (struct picked){ number, entry.offset, entry.n };
+    return pick->read(head, (uintptr_t)window->bytes + entry.offset, some) == some &&
+           is_of(head, some, pick);
+}
+
+static uint64_t read_number(const uint64_t *from, const struct spy__window_pick *pick)
+{
+    uint64_t number = 0;
+    (void)pick->read(&number, (uintptr_t)from, sizeof(number));
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return number;
+}
+
+size_t spy__window_pick(const struct spy__window *window, const struct spy__window_pick *pick,
+                        unsigned char *to, size_t cap, size_t *ret_from)
+{
+    struct picked picked[SPY__WINDOW_PICK_MAX];
+    unsigned count = 0, looked = 0;
+    size_t all = 0, at = 0;
+    uint64_t first = read_number(&window->first, pick);
+    for (uint64_t number = read_number(&window->next, pick);
+         number > first && looked < SPY__WINDOW_RECORDS && count < SPY__WINDOW_PICK_MAX; looked++) {
+        if (look_at(window, --number, pick, &picked[count])) {
+            if (picked[count].n > cap - all) {
+                break;
+            }
+            all += picked[count++].n;
+        }
+    }
+    for (unsigned i = count; i-- > 0;) {
+        if (pick->read(to + at, (uintptr_t)window->bytes + picked[i].offset, picked[i].n) !=
+            picked[i].n) {
+            break;
+        }
+        at += picked[i].n;
+    }
+    // What has given way meanwhile may be others' bytes: the oldest.
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    first = read_number(&window->first, pick);
+    *ret_from = 0;
+    for (unsigned i = count; i-- > 0 && picked[i].number < first && *ret_from < at;) {
+        *ret_from += picked[i].n;
+    }
+    return at;
 }

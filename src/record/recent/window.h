@@ -54,4 +54,23 @@ bool spy__window_find_after(struct spy__window *window, const struct spy__window
 bool spy__window_find_before(struct spy__window *window, const struct spy__window_query *query,
                              uint64_t before, struct spy__window_record *ret);
 
+// ---- after a crash
+
+// Most records that are picked, as many as an event has breadcrumbs.
+#define SPY__WINDOW_PICK_MAX 100u
+
+struct spy__window_pick {
+    uint32_t kinds;             // a set of 1 << SPY__KIND_...
+    const char *correlation_id; // of the request; "": by the trace's id
+    uint64_t trace_hi, trace_lo;
+    // Copies n bytes of memory that may be anything, or not be there; returns how many it could.
+    size_t (*read)(void *to, uintptr_t from, size_t n);
+};
+
+// Copies the newest records of one request, the oldest first, into [*ret_from, return) of the cap
+// bytes. Takes no lock and is async-signal-safe: for a process that has crashed, whatever the window
+// is by now. What it gives are records if nothing has written over them: whoever reads them looks.
+size_t spy__window_pick(const struct spy__window *window, const struct spy__window_pick *pick,
+                        unsigned char *to, size_t cap, size_t *ret_from);
+
 #endif
