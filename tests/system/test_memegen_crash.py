@@ -135,6 +135,25 @@ class Crash(unittest.TestCase):
         self.assertNotIn("crash_recovered", [crumb.get("message") for crumb in crumbs])
         if line.get("correlation_id"):  # it was in the middle of a request
             self.assertEqual(event["contexts"]["trace"]["trace_id"], line["trace_id"])
+        if line.get("operation") not in (None, "http"):  # which had come to its work
+            self.check_request(event, line)
+
+    def check_request(self, event, line):
+        """What it was at: from the innermost operation out to the request that asked for a meme."""
+        trace = event["contexts"]["trace"]
+        self.assertEqual(trace["span_id"], line["span_id"])
+        self.assertEqual((line["method"], line["path"], line["route"]), ("POST", "/api/v1/memes", "/api/v1/memes"))
+        self.assertEqual(event["transaction"], "POST /api/v1/memes")
+        self.assertEqual(event["request"]["method"], "POST")
+        crashed, = [thread for thread in event["contexts"]["open_spans"]["threads"] if thread["crashed"]]
+        self.assertEqual(crashed["thread_id"], line["thread"])
+        spans = crashed["spans"]
+        self.assertEqual((spans[0]["operation"], spans[0]["span_id"]), (line["operation"], line["span_id"]))
+        self.assertEqual((spans[-1]["operation"], spans[-1]["op"]), ("http", "http.server"))
+        self.assertTrue(all(span["open_seconds"] < DEADLINE_S for span in spans if "open_seconds" in span))
+        for inner, outer in zip(spans, spans[1:]):
+            self.assertEqual(inner.get("parent_span_id", outer["span_id"]), outer["span_id"])
+        self.assertTrue(line["open_spans"].startswith("[" + line["operation"]), line["open_spans"])
 
     def test_a_kill(self):
         memegen = self.memegen()
