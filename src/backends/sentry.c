@@ -26,6 +26,8 @@ struct spy__sentry {
     // The document under way: its bytes are the lane's, until its verdict is said.
     struct spy__document document;
     bool limited[SPY__DOCUMENT_ITEMS_MAX]; // its items that are not sent now
+    bool unanswered;                       // it was sent, and there was no answer
+    bool outage; // the same of the one before it: what is missing between them could not be sent
     uint64_t
         trouble_ns; // when the server first answered it with an error of its own; 0: it has not
 };
@@ -114,6 +116,8 @@ static void settle(struct spy__sentry *sentry, bool dropped, enum spy__sentry_re
     }
     spy__sentry_report_settle(sentry->options.report, &sentry->document);
     sentry->trouble_ns = 0;
+    sentry->outage = sentry->unanswered;
+    sentry->unanswered = false;
     changed(sentry);
 }
 
@@ -128,7 +132,8 @@ bool spy__sentry_pass_over(void *self, const struct spy__delivery *delivery,
     }
     *ret = (struct spy__verdict){ .kind = SPY__SENT, .reason = "" };
     if (!spy__sentry_report_comes(sentry->options.report, &sentry->document,
-                                  sentry->options.overflow)) {
+                                  sentry->outage ? SPY__SENTRY_NETWORK_ERROR
+                                                 : sentry->options.overflow)) {
         return true;
     }
     if (find_limited(sentry)) {
@@ -215,6 +220,7 @@ struct spy__verdict spy__sentry_judge(void *self, const struct spy__answer *answ
 {
     struct spy__sentry *sentry = self;
     struct spy__verdict verdict = verdict_of(sentry, answer);
+    sentry->unanswered = sentry->unanswered || answer->status == 0;
     if (verdict.kind == SPY__RETRY && is_hopeless(sentry, answer)) {
         verdict.kind = SPY__DROP;
     }

@@ -25,7 +25,9 @@ struct spy__sentry_options {
     const char *dsn;                   // borrowed for the call
     struct spy__sentry_limits *limits; // borrowed until free, as all below
     struct spy__sentry_report *report;
-    enum spy__sentry_reason overflow; // why documents are missing where they are
+    // Why documents are missing where they are; but for those that came while the server gave no
+    // answer: the network is why.
+    enum spy__sentry_reason overflow;
     // The report has changed: the moment to write down what is to be kept. May be NULL.
     void (*changed)(void);
 };

@@ -26,7 +26,7 @@ enum spy__sentry_reason {
     SPY__SENTRY_QUEUE_OVERFLOW, // a ring, or a journal in memory, was full
     SPY__SENTRY_CACHE_OVERFLOW, // a journal on a disk was
     SPY__SENTRY_RATELIMIT_BACKOFF,
-    SPY__SENTRY_NETWORK_ERROR,
+    SPY__SENTRY_NETWORK_ERROR, // either of these, while the server could not be reached
     SPY__SENTRY_SAMPLE_RATE,
     SPY__SENTRY_BEFORE_SEND,
     SPY__SENTRY_EVENT_PROCESSOR,

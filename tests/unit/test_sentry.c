@@ -282,6 +282,27 @@ static void one_that_was_settled_is_not_sent_again(void **state)
     assert_int_equal(lost(SPY__SENTRY_CACHE_OVERFLOW, SPY__SENTRY_ERROR), 1);
 }
 
+// What the journal loses while the server gives no answer is lost to the network.
+static void lost_behind_one_that_had_no_answer(void **state)
+{
+    (void)state;
+    static const struct spy__document_item missing = { "event", 0, "", 0 };
+    struct spy__verdict verdict;
+    put_event();
+    assert_int_equal(send(0, NULL).kind, SPY__RETRY);
+    assert_int_equal(send(200, NULL).kind, SPY__SENT);
+    spy__sentry_count_item(totals, &missing);
+    put_event();
+    assert_int_equal(send(503, NULL).kind, SPY__RETRY); // here there was one
+    assert_int_equal(lost(SPY__SENTRY_NETWORK_ERROR, SPY__SENTRY_ERROR), 1);
+    assert_int_equal(send(200, NULL).kind, SPY__SENT);
+    spy__sentry_count_item(totals, &missing);
+    put_event();
+    assert_true(try(&verdict));
+    assert_int_equal(lost(SPY__SENTRY_NETWORK_ERROR, SPY__SENTRY_ERROR), 1);
+    assert_int_equal(lost(SPY__SENTRY_CACHE_OVERFLOW, SPY__SENTRY_ERROR), 1);
+}
+
 static struct spy__verdict answer_report(long status, const char *header)
 {
     const char *const headers[] = { header };
@@ -364,6 +385,7 @@ int main(void)
         TEST(what_an_answer_means),
         TEST(what_is_limited_is_not_sent),
         TEST(a_document_that_the_server_always_fails_on_is_given_up),
+        TEST(lost_behind_one_that_had_no_answer),
         TEST(one_that_was_settled_is_not_sent_again),
         TEST(a_report_goes_alone),
         TEST(what_is_no_document_is_not_sent),
