@@ -46,25 +46,95 @@ void spy__json_array_end(struct spy__json *j)
     end_nest(j, ']');
 }
 
-static void put_string(struct spy__buf *out, const char *s, size_t n)
+// Whether one of eight bytes may be below 0x20, above 0x7f, a quote or a backslash (the zero-byte
+// test of https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord; a borrow may mark a byte
+// after the first such one, never where there is none).
+static inline bool is_special(uint64_t w)
 {
-    spy__buf_putc(out, '"');
-    spy__json_escape(out, s, n);
-    spy__buf_putc(out, '"');
+    const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
+    uint64_t quote = w ^ (ones * '"'), slash = w ^ (ones * '\\');
+    return (((w - ones * 0x20) | w | (quote - ones) | (slash - ones)) & highs) != 0;
+}
+
+// Eight bytes; or four to seven, those in the middle twice.
+static inline uint64_t load8(const char *s)
+{
+    uint64_t w;
+    memcpy(&w, s, 8);
+    return w;
+}
+static inline uint64_t load4x2(const char *s, const char *t)
+{
+    uint32_t a, b;
+    memcpy(&a, s, 4);
+    memcpy(&b, t, 4);
+    return a | (uint64_t)b << 32;
+}
+
+// How many bytes at s are printable ASCII that JSON takes as they are. Eight at a time, the last ones
+// with those before them once more; a word with a special byte is looked at byte by byte.
+static inline size_t clean_run(const char *s, size_t n)
+{
+    size_t i = 0;
+    if (n >= 8) {
+        while (n - i >= 8 && !is_special(load8(s + i))) {
+            i += 8;
+        }
+        if (n - i < 8 && !is_special(load8(s + n - 8))) {
+            return n;
+        }
+    } else if (n >= 4 && !is_special(load4x2(s, s + n - 4))) {
+        return n;
+    }
+    for (; i < n; i++) {
+        unsigned char c = (unsigned char)s[i];
+        if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\') {
+            break;
+        }
+    }
+    return i;
+}
+
+// A string in its quotes. Most are clean: there is one look for room, and one copy.
+static inline void put_string(struct spy__json *j, const char *s, size_t n, bool key)
+{
+    struct spy__buf *out = j->out;
+    if (!spy__buf_reserve(out, n + 2u + j->comma + key)) {
+        return;
+    }
+    const size_t clean = clean_run(s, n);
+    char *to = out->bytes + out->len;
+    if (j->comma) {
+        *to++ = ',';
+    }
+    *to++ = '"';
+    if (n > 0) { // s may be NULL
+        to = (char *)mempcpy(to, s, clean);
+    }
+    if (__builtin_expect(clean < n, 0)) {
+        out->len = (size_t)(to - out->bytes);
+        spy__json_escape(out, s + clean, n - clean);
+        if (!spy__buf_reserve(out, 1u + key)) {
+            return;
+        }
+        to = out->bytes + out->len;
+    }
+    *to++ = '"';
+    if (key) {
+        *to++ = ':';
+    }
+    out->len = (size_t)(to - out->bytes);
+    j->comma = !key;
 }
 
 void spy__json_keyn(struct spy__json *j, const char *key, size_t n)
 {
-    begin_value(j);
-    put_string(j->out, key, n);
-    spy__buf_putc(j->out, ':');
-    j->comma = false;
+    put_string(j, key, n, true);
 }
 
 void spy__json_strn(struct spy__json *j, const char *s, size_t n)
 {
-    begin_value(j);
-    put_string(j->out, s, n);
+    put_string(j, s, n, false);
 }
 
 void spy__json_i64(struct spy__json *j, int64_t v)
@@ -98,33 +168,6 @@ void spy__json_null(struct spy__json *j)
 {
     begin_value(j);
     spy__buf_puts(j->out, "null");
-}
-
-// How many bytes at s are printable ASCII that JSON takes as they are. Eight at a time; a set high
-// bit in `special` is a byte below 0x20, above 0x7f, a quote or a backslash (the zero-byte test of
-// https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord; a borrow may mark a byte
-// after the first special one, never one before it, and words with a mark are looked at byte by
-// byte).
-static size_t clean_run(const char *s, size_t n)
-{
-    const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
-    size_t i = 0;
-    for (; n - i >= 8; i += 8) {
-        uint64_t w;
-        memcpy(&w, s + i, 8);
-        uint64_t quote = w ^ (ones * '"'), slash = w ^ (ones * '\\');
-        uint64_t special = (w - ones * 0x20) | w | (quote - ones) | (slash - ones);
-        if (special & highs) {
-            break;
-        }
-    }
-    for (; i < n; i++) {
-        unsigned char c = (unsigned char)s[i];
-        if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\') {
-            break;
-        }
-    }
-    return i;
 }
 
 // One byte of ASCII that does not stand for itself (RFC 8259 section 7).
