@@ -11,6 +11,16 @@
 #include "base/hash.h"
 
 #define BUCKETS 4096u
+// A trace's spans lie in chunks, the first of so many bytes, each twice the one before: one that ends
+// early takes little, one of some thirty spans three allocations.
+#define CHUNK_BYTES_MIN 2048u
+#define CHUNK_BYTES_MAX (32u << 10)
+
+struct spy__trace_chunk {
+    struct spy__trace_chunk *older;
+    size_t used, bytes;
+    _Alignas(8) unsigned char spans[]; // struct spy__trace_span, one behind the other
+};
 
 struct list {
     struct spy__trace *newest, *oldest;
@@ -21,6 +31,7 @@ struct spy__traces {
     struct spy__traces_options options;
     struct list open, kept, gone;
     size_t bytes;
+    struct spy__trace *last; // of the last span, or NULL: most come one after the other
     struct spy__trace *table[BUCKETS];
 };
 
@@ -76,19 +87,29 @@ static struct spy__trace **bucket_of(struct spy__traces *traces, uint64_t hi, ui
     return &traces->table[hash_id(hi, lo) % BUCKETS];
 }
 
+static bool has_id(const struct spy__trace *trace, uint64_t hi, uint64_t lo)
+{
+    return trace->hi == hi && trace->lo == lo;
+}
+
 static struct spy__trace *look_up(struct spy__traces *traces, uint64_t hi, uint64_t lo)
 {
+    if (traces->last && has_id(traces->last, hi, lo)) {
+        return traces->last;
+    }
     struct spy__trace *trace = *bucket_of(traces, hi, lo);
-    while (trace && (trace->hi != hi || trace->lo != lo)) {
+    while (trace && !has_id(trace, hi, lo)) {
         trace = trace->chain;
     }
-    return trace;
+    return traces->last = trace;
 }
 
 static void free_spans(struct spy__traces *traces, struct spy__trace *trace)
 {
-    for (unsigned i = 0; i < trace->count; i++) {
-        free(trace->spans[i]);
+    while (trace->chunk) {
+        struct spy__trace_chunk *older = trace->chunk->older;
+        free(trace->chunk);
+        trace->chunk = older;
     }
     free(trace->spans);
     trace->spans = NULL;
@@ -106,6 +127,7 @@ static void forget(struct spy__traces *traces, struct spy__trace *trace)
         at = &(*at)->chain;
     }
     *at = trace->chain;
+    traces->last = traces->last == trace ? NULL : traces->last;
     free_spans(traces, trace);
     free(trace);
 }
@@ -212,6 +234,20 @@ static void make_room(struct spy__traces *traces, size_t n)
 
 // ---- a span comes in
 
+// What a span of n bytes takes.
+static size_t span_bytes(size_t n)
+{
+    return (sizeof(struct spy__trace_span) + n + 7) & ~(size_t)7;
+}
+
+// Of the chunk that a trace gets when n bytes more do not fit into its last one.
+static size_t chunk_bytes(const struct spy__trace *trace, size_t n)
+{
+    size_t bytes = trace->chunk ? 2 * trace->chunk->bytes : CHUNK_BYTES_MIN;
+    bytes = bytes < CHUNK_BYTES_MAX ? bytes : CHUNK_BYTES_MAX;
+    return bytes > n ? bytes : n;
+}
+
 static struct spy__trace *open_trace(struct spy__traces *traces, const struct spy__record *span)
 {
     if (traces->open.count >= SPY__TRACES_OPEN_MAX) {
@@ -247,7 +283,7 @@ static bool has_failed(const struct spy__record *span)
 {
     for (size_t i = 0; i < span->field_count; i++) {
         const struct spy_field *field = &span->fields[i];
-        if (field->type == SPY_FIELD_STR && field->len > 0 &&
+        if (field->key[0] == 'e' && field->type == SPY_FIELD_STR && field->len > 0 &&
             strcmp(field->key, "error_type") == 0) {
             return true;
         }
@@ -270,18 +306,36 @@ static bool grow(struct spy__trace *trace)
     return spans;
 }
 
+// Room for a span in the trace's chunks, n being a multiple of 8.
+static void *take_room(struct spy__traces *traces, struct spy__trace *trace, size_t n)
+{
+    struct spy__trace_chunk *chunk = trace->chunk;
+    if (!chunk || chunk->bytes - chunk->used < n) {
+        size_t bytes = chunk_bytes(trace, n);
+        chunk = malloc(sizeof(*chunk) + bytes);
+        if (!chunk) {
+            return NULL;
+        }
+        *chunk = (struct spy__trace_chunk){ .older = trace->chunk, .bytes = bytes };
+        trace->chunk = chunk;
+        trace->bytes += bytes;
+        traces->bytes += bytes;
+    }
+    void *room = chunk->spans + chunk->used;
+    chunk->used += n;
+    return room;
+}
+
 static const struct spy__trace_span *keep_span(struct spy__traces *traces, struct spy__trace *trace,
                                                const void *bytes, size_t n)
 {
-    struct spy__trace_span *span = grow(trace) ? malloc(sizeof(*span) + n) : NULL;
+    struct spy__trace_span *span = grow(trace) ? take_room(traces, trace, span_bytes(n)) : NULL;
     if (!span) {
         return NULL;
     }
     span->n = n;
     memcpy(span->bytes, bytes, n);
     trace->spans[trace->count++] = span;
-    trace->bytes += sizeof(*span) + n;
-    traces->bytes += sizeof(*span) + n;
     return span;
 }
 
@@ -291,7 +345,7 @@ bool spy__traces_add(struct spy__traces *traces, const struct spy__record *span,
     if (!(span->trace_hi | span->trace_lo)) {
         return true;
     }
-    make_room(traces, sizeof(struct spy__trace_span) + n);
+    make_room(traces, span_bytes(n) < CHUNK_BYTES_MAX ? CHUNK_BYTES_MAX : span_bytes(n));
     struct spy__trace *trace = look_up(traces, span->trace_hi, span->trace_lo);
     if (!trace) {
         trace = open_trace(traces, span);

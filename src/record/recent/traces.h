@@ -53,7 +53,8 @@ struct spy__trace {
 
     // The window's own.
     struct spy__trace *newer, *older, *chain;
-    size_t bytes;
+    struct spy__trace_chunk *chunk; // that spans are put into, before it the earlier ones
+    size_t bytes;                   // of chunks
     unsigned spans_cap;
 };
 
