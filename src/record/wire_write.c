@@ -98,11 +98,17 @@ size_t spy__wire_write(void *to, size_t cap, const struct spy__record *record)
     return spy__wire_failed(&put) ? 0 : spy__wire_put_end(&put, &head);
 }
 
+static inline unsigned char *put_pair(unsigned char *at, uint64_t x, uint64_t y)
+{
+    spy__wire_store8(at, x);
+    spy__wire_store8(at + sizeof(x), y);
+    return at + 2 * sizeof(x);
+}
+
 // What stands between the head and the record's texts: its words in the order of their flags.
 size_t spy__wire_copy(void *to, size_t cap, const struct spy__record *record)
 {
-    const uint64_t times[] = { record->time_ns, record->duration_ns };
-    const uint64_t id[] = { record->id.run, record->id.slot };
+    const size_t pair = 2 * sizeof(uint64_t);
     struct spy__wire_head head;
     if (!record->wire) {
         return 0;
@@ -112,11 +118,11 @@ size_t spy__wire_copy(void *to, size_t cap, const struct spy__record *record)
         return 0;
     }
     const unsigned char *from = (const unsigned char *)record->wire + sizeof(head);
-    size_t left = record->wire_bytes - sizeof(head);
-    const size_t had = head.flags & SPY__WIRE_TIME ? sizeof(times) : 0;
-    const size_t parent = head.flags & SPY__WIRE_PARENT ? 2 * sizeof(uint64_t) : 0;
-    const size_t with_id = record->id.run ? sizeof(id) : 0;
-    const size_t n = record->wire_bytes - had + sizeof(times) + with_id;
+    const size_t left = record->wire_bytes - sizeof(head);
+    const size_t had = head.flags & SPY__WIRE_TIME ? pair : 0;
+    const size_t parent = head.flags & SPY__WIRE_PARENT ? pair : 0;
+    const size_t with_id = record->id.run ? pair : 0;
+    const size_t n = record->wire_bytes - had + pair + with_id;
     if (n > cap || n > SPY__RECORD_MAX || left < had + parent) {
         return 0;
     }
@@ -124,11 +130,15 @@ size_t spy__wire_copy(void *to, size_t cap, const struct spy__record *record)
     head.flags |= (uint8_t)(SPY__WIRE_TIME | (record->id.run ? SPY__WIRE_ID : 0) |
                             (record->recovered ? SPY__WIRE_RECOVERED : 0));
     head.sequence = record->id.run ? record->id.sequence : 0;
-    unsigned char *at = mempcpy(to, &head, sizeof(head));
-    at = mempcpy(at, times, sizeof(times));
-    at = mempcpy(at, from + had, parent);
-    at = mempcpy(at, id, with_id);
-    left -= had + parent;
-    memcpy(at, from + had + parent, left);
+    unsigned char *at = to;
+    memcpy(at, &head, sizeof(head));
+    at = put_pair(at + sizeof(head), record->time_ns, record->duration_ns);
+    if (parent) {
+        at = put_pair(at, record->parent_id, 0);
+    }
+    if (with_id) {
+        at = put_pair(at, record->id.run, record->id.slot);
+    }
+    memcpy(at, from + had + parent, left - had - parent);
     return n;
 }
