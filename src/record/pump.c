@@ -25,9 +25,9 @@
 // may be late when all is quiet.
 #define PERIOD_MIN_MS 1u
 #define PERIOD_MAX_MS 10u
-// A ring that a round finds filled so far wants the next one sooner; less than a quarter of that,
-// later.
-#define BUSY_BYTES (32u << 10)
+// A ring that a round finds filled by such a part wants the next one sooner; less than a quarter of
+// that, later. (A round costs a wake and a sleep, however little it finds.)
+#define BUSY_PART 4u
 // So many periods without a record, and the pump sleeps until a caller wakes it: an idle host has
 // no timer running.
 #define IDLE_PERIODS_MAX 25u
@@ -88,10 +88,12 @@ static bool run_abandoned(void *arg)
 
 static unsigned next_period(unsigned period_ms, size_t most)
 {
-    if (most >= BUSY_BYTES) {
+    const size_t ring_bytes = pump.options.ring_bytes;
+    const size_t busy_bytes = (ring_bytes ? ring_bytes : SPY__RING_BYTES_DEFAULT) / BUSY_PART;
+    if (most >= busy_bytes) {
         return period_ms / 2 < PERIOD_MIN_MS ? PERIOD_MIN_MS : period_ms / 2;
     }
-    if (most < BUSY_BYTES / 4) {
+    if (most < busy_bytes / 4) {
         return period_ms * 2 > PERIOD_MAX_MS ? PERIOD_MAX_MS : period_ms * 2;
     }
     return period_ms;
