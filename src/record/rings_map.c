@@ -155,7 +155,7 @@ static int map_file(struct spy__rings_map *ret, int dir_fd, const struct spy__ri
     return err;
 }
 
-// For where mremap(2) cannot do that (valgrind).
+// For where mremap(2) cannot do that (valgrind, qemu-user).
 static int map_memfd(struct spy__rings_map *ret, const struct spy__rings_header *shape)
 {
     int fd = memfd_create("spyglass-rings", MFD_CLOEXEC);
@@ -179,7 +179,7 @@ static int map_anonymous(struct spy__rings_map *ret, const struct spy__rings_hea
     }
     int err = map_all(ret, shape, &of);
     munmap(of.bytes, n);
-    if (err == -EINVAL) {
+    if (err != 0) {
         err = map_memfd(ret, shape);
     }
     if (err == 0) {

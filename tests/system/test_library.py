@@ -7,6 +7,7 @@ that no dependency can slip in unnoticed.
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -121,6 +122,18 @@ class Core(Case):
                 with self.subTest(compiler=compiler):
                     program = self.core.compile(example("hello.cpp"), compiler, "-std=c++17")
                     self.check_hello(self.core.run(program), 'hellos_total{language="C++"} 1')
+
+    # The other processor: compiled, with warnings as errors, not linked. Its words are in <sys/ucontext.h>,
+    # in intrinsics and in assembly.
+    def test_arm64(self):
+        with open(os.path.join(self.core.build, "compile_commands.json"), encoding="utf-8") as file:
+            entries = [e for e in json.load(file) if e["file"].startswith(os.path.relpath(ROOT, e["directory"]) + "/src/")]
+        self.assertGreater(len(entries), 50)
+        for entry in entries:
+            own = [word for word in shlex.split(entry["command"])[1:] if word.startswith(("-D", "-I", "-W", "-std=", "-f"))]
+            run("clang", "--target=aarch64-linux-gnu", "-nostdlibinc", "-isystem", "/usr/aarch64-linux-gnu/include", "-O1", "-Werror",
+                *(word for word in own if word != "-fdiagnostics-color=always"), "-c", entry["file"], "-o", os.devnull,
+                cwd=entry["directory"])
 
     def test_each_header_alone_in_both_languages(self):
         for header, _ in public_headers():

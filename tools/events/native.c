@@ -63,7 +63,7 @@ static bool get_string(struct reader *r, struct events_text *ret)
 // is_overflows false, bucket_num -1, no more fields.
 static void put_block_info(struct spy__buf *out)
 {
-    static const char info[] = { 1, 0, 2, -1, -1, -1, -1, 0 };
+    static const unsigned char info[] = { 1, 0, 2, 0xff, 0xff, 0xff, 0xff, 0 };
     spy__buf_put(out, info, sizeof(info));
 }
 
