@@ -371,6 +371,9 @@ static int complete(struct loader *l)
     if (!c->data_dir) {
         c->data_dir = default_data_dir();
     }
+    if (strcmp(c->profile, "token") == 0 && !c->admin_token[0]) {
+        return fail(l, "profile: \"token\" needs SPY_ADMIN_TOKEN");
+    }
     return c->data_dir ? complete_llm(l)
                        : fail(l, "memegen's templates are not beside the program: name their "
                                  "folder by --data-dir");

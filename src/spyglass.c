@@ -321,7 +321,7 @@ static int stop_all(unsigned timeout_ms)
     spy__reports_stop();
     stop_admin();
     spy__profiling_stop();
-    spy__resource_stop();
+    spy__resource_stop(left_ms(deadline_ns));
     int err = spy__pump_stop(left_ms(deadline_ns));
     int unsent = spy__outbound_stop(left_ms(deadline_ns));
     spy__errors_stop();

@@ -171,26 +171,27 @@ void spy__resource_sample(struct spy__resource_sampler *s)
 // ---- The thread
 // --------------------------------------------------------------------------------------------------
 
-static struct {
+// One start's. The thread's, once it is abandoned: it frees it.
+struct sampling {
     struct spy__resource_sampler sampler; // the thread's
-    char *disk;                           // const while it runs
-    unsigned period_s;                    // const while it runs
+    unsigned period_s;
     pthread_t thread;
     pthread_mutex_t mu;
-    pthread_cond_t changed; // stop or settled, by the monotonic clock
-    bool stop;              // guarded by mu
-    bool settled;           // guarded by mu
-    pid_t pid; // of the process whose thread it is, 0 for none; atomic: a forked child has no such
-               // thread
-} running;
+    pthread_cond_t changed;               // stop, settled or ended, by the monotonic clock
+    bool stop, settled, ended, abandoned; // guarded by mu
+    char disk[];
+};
+
+static struct sampling *running; // a forked child's is its parent's
+static pid_t running_pid;        // of the process whose thread it is, 0 for none; atomic
 
 static bool is_running(void)
 {
-    return __atomic_load_n(&running.pid, __ATOMIC_ACQUIRE) == getpid();
+    return __atomic_load_n(&running_pid, __ATOMIC_ACQUIRE) == getpid();
 }
 
 // Waits until *flag, for ms at most; returns it.
-static bool wait_for(const bool *flag, uint64_t ms)
+static bool wait_for(struct sampling *s, const bool *flag, uint64_t ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -200,56 +201,71 @@ static bool wait_for(const bool *flag, uint64_t ms)
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
-    pthread_mutex_lock(&running.mu);
+    pthread_mutex_lock(&s->mu);
     for (int r = 0; !*flag && r == 0;) {
-        r = pthread_cond_timedwait(&running.changed, &running.mu, &until);
+        r = pthread_cond_timedwait(&s->changed, &s->mu, &until);
     }
     bool is_set = *flag;
-    pthread_mutex_unlock(&running.mu);
+    pthread_mutex_unlock(&s->mu);
     return is_set;
 }
 
-static void set_flag(bool *flag)
+static void set_flag(struct sampling *s, bool *flag)
 {
-    pthread_mutex_lock(&running.mu);
+    pthread_mutex_lock(&s->mu);
     *flag = true;
-    pthread_cond_broadcast(&running.changed);
-    pthread_mutex_unlock(&running.mu);
+    pthread_cond_broadcast(&s->changed);
+    pthread_mutex_unlock(&s->mu);
+}
+
+static void free_sampling(struct sampling *s)
+{
+    pthread_cond_destroy(&s->changed);
+    pthread_mutex_destroy(&s->mu);
+    free(s);
 }
 
 static void *run(void *arg)
 {
-    (void)arg;
+    struct sampling *s = arg;
     (void)pthread_setname_np(pthread_self(), "spy-resource");
-    spy__resource_sample(&running.sampler);
-    bool stop = wait_for(&running.stop, FIRST_PERIOD_MS);
+    spy__resource_sample(&s->sampler);
+    bool stop = wait_for(s, &s->stop, FIRST_PERIOD_MS);
     while (!stop) {
-        spy__resource_sample(&running.sampler);
-        set_flag(&running.settled);
-        stop = wait_for(&running.stop, (uint64_t)running.period_s * 1000);
+        spy__resource_sample(&s->sampler);
+        set_flag(s, &s->settled);
+        stop = wait_for(s, &s->stop, (uint64_t)s->period_s * 1000);
+    }
+    pthread_mutex_lock(&s->mu);
+    s->ended = true;
+    pthread_cond_broadcast(&s->changed);
+    const bool is_ours = s->abandoned;
+    pthread_mutex_unlock(&s->mu);
+    if (is_ours) {
+        free_sampling(s);
     }
     return NULL;
 }
 
 // With all signals blocked: they are for the host's threads.
-static int start_thread(void)
+static int start_thread(struct sampling *s)
 {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int r = pthread_create(&running.thread, NULL, run, NULL);
+    int r = pthread_create(&s->thread, NULL, run, s);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return -r;
 }
 
-static int init_changed(void)
+static int init_changed(struct sampling *s)
 {
     pthread_condattr_t attr;
     if (pthread_condattr_init(&attr) != 0) {
         return -ENOMEM;
     }
     int r = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    r = r ? r : pthread_cond_init(&running.changed, &attr);
+    r = r ? r : pthread_cond_init(&s->changed, &attr);
     pthread_condattr_destroy(&attr);
     return -r;
 }
@@ -259,50 +275,64 @@ int spy__resource_start(unsigned period_s, const char *disk)
     if (is_running()) {
         return -EALREADY;
     }
-    free(running.disk); // a parent's, or that of a start that failed
-    running.disk = strdup(disk);
-    if (!running.disk) {
+    free(running); // a parent's
+    running = NULL;
+    const size_t disk_bytes = strlen(disk) + 1;
+    struct sampling *s = calloc(1, sizeof(*s) + disk_bytes);
+    if (!s) {
         return -ENOMEM;
     }
-    running.period_s = period_s;
-    running.stop = running.settled = false;
-    pthread_mutex_init(&running.mu, NULL);
-    int r = spy__resource_sampler_init(&running.sampler, "/proc", "", running.disk);
+    memcpy(s->disk, disk, disk_bytes);
+    s->period_s = period_s;
+    int r = spy__resource_sampler_init(&s->sampler, "/proc", "", s->disk);
     r = r ? r : spy__system_register("/proc", "");
-    r = r ? r : init_changed();
+    r = r ? r : init_changed(s);
     if (r != 0) {
+        free(s);
         return r;
     }
-    r = start_thread();
+    pthread_mutex_init(&s->mu, NULL);
+    r = start_thread(s);
     if (r != 0) {
-        pthread_cond_destroy(&running.changed);
+        free_sampling(s);
         return r;
     }
-    __atomic_store_n(&running.pid, getpid(), __ATOMIC_RELEASE);
+    running = s;
+    __atomic_store_n(&running_pid, getpid(), __ATOMIC_RELEASE);
     return 0;
 }
 
-void spy__resource_stop(void)
+void spy__resource_stop(unsigned timeout_ms)
 {
     if (!is_running()) {
         return;
     }
-    set_flag(&running.stop);
-    pthread_join(running.thread, NULL);
-    __atomic_store_n(&running.pid, 0, __ATOMIC_RELEASE);
-    pthread_cond_destroy(&running.changed);
-    free(running.disk);
-    running.disk = NULL;
+    struct sampling *s = running;
+    __atomic_store_n(&running_pid, 0, __ATOMIC_RELEASE);
+    running = NULL;
+    set_flag(s, &s->stop);
+    (void)wait_for(s, &s->ended, timeout_ms);
+    pthread_mutex_lock(&s->mu);
+    const pthread_t thread = s->thread;
+    const bool ended = s->ended;
+    s->abandoned = !ended;
+    pthread_mutex_unlock(&s->mu);
+    if (ended) {
+        pthread_join(thread, NULL);
+        free_sampling(s);
+    } else {
+        pthread_detach(thread);
+    }
 }
 
 bool spy__resource_settled(void)
 {
-    return !is_running() || wait_for(&running.settled, 0);
+    return !is_running() || wait_for(running, &running->settled, 0);
 }
 
 void spy__resource_wait_settled(void)
 {
     if (is_running()) {
-        (void)wait_for(&running.settled, SETTLE_MS_MAX);
+        (void)wait_for(running, &running->settled, SETTLE_MS_MAX);
     }
 }

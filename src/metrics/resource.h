@@ -53,9 +53,10 @@ void spy__resource_sample(struct spy__resource_sampler *s);
 // Starts a thread that samples each period; copies disk. Returns 0, -EALREADY, -ENOMEM, -EAGAIN or
 // as spy_gauge_register(). One at a time with stop.
 int spy__resource_start(unsigned period_s, const char *disk);
-// Ends it. A no-op where there is none, as in a forked child. No other call below may run
-// meanwhile.
-void spy__resource_stop(void);
+// Ends it. A sample that does not end in time, as a file system that does not answer can hold one for
+// ever, is left to end by itself, and touches nothing of the next start's. A no-op where there is none,
+// as in a forked child. No other call below may run meanwhile.
+void spy__resource_stop(unsigned timeout_ms);
 // Whether the first values are there, or no sampler runs. Threads: any.
 bool spy__resource_settled(void);
 // For tests: waits for them, for twenty seconds at most. Threads: any.

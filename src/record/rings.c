@@ -86,8 +86,8 @@ static void in_child(void)
 static void init_once(void)
 {
     have_key = pthread_key_create(&at_end, give_back) == 0;
-    spy__rings_fenced =
-        syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0;
+    const bool none = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0;
+    __atomic_store_n(&spy__rings_fenced, none, __ATOMIC_RELAXED);
     (void)pthread_atfork(before_fork, in_parent, in_child);
 }
 

@@ -44,7 +44,7 @@ void spy__rings_look(struct spy__producer *p);
 
 // Atomic. Odd while rings are open; changes with every open, stop and fork.
 extern unsigned spy__rings_generation __attribute__((visibility("hidden")));
-// Const after the first open.
+// Atomic. Const after the first open.
 extern bool spy__rings_fenced __attribute__((visibility("hidden")));
 // Atomic: the pump has no timer running.
 extern bool spy__rings_asleep __attribute__((visibility("hidden")));
@@ -67,7 +67,7 @@ static inline bool spy__rings_enter(struct spy__producer *p)
 {
     __atomic_store_n(p->busy, 1, __ATOMIC_RELAXED);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    if (__builtin_expect(spy__rings_fenced, 0)) {
+    if (__builtin_expect(__atomic_load_n(&spy__rings_fenced, __ATOMIC_RELAXED), 0)) {
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
     }
     if (__builtin_expect(__atomic_load_n(&spy__rings_generation, __ATOMIC_ACQUIRE) != p->generation,
@@ -123,7 +123,7 @@ static inline bool spy__rings_end(struct spy__producer *p, struct spy__wire_put 
     }
     spy__rings_leave(p);
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    if (__builtin_expect(spy__rings_fenced, 0)) {
+    if (__builtin_expect(__atomic_load_n(&spy__rings_fenced, __ATOMIC_RELAXED), 0)) {
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
     }
     if (__builtin_expect(__atomic_load_n(&spy__rings_asleep, __ATOMIC_RELAXED) ||

@@ -157,7 +157,7 @@ static void the_sampler(void **state)
         assert_true(n < 50);
     }
     assert_int_equal(spy__resource_start(60, "/"), -EALREADY);
-    spy__resource_stop();
+    spy__resource_stop(60000);
 }
 
 int main(void)

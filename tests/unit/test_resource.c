@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -188,17 +190,51 @@ static void the_thread(void **state)
 {
     (void)state;
     assert_true(spy__resource_settled()); // there is none
-    spy__resource_stop();
+    spy__resource_stop(60000);
     for (int round = 0; round < 2; round++) {
         assert_int_equal(spy__resource_start(3600, "/"), 0);
         assert_int_equal(spy__resource_start(3600, "/"), -EALREADY);
         spy__resource_wait_settled();
         assert_true(spy__resource_settled());
-        spy__resource_stop();
+        spy__resource_stop(60000);
     }
     assert_true(usage("cpu") >= 0 && usage("memory") > 0 && usage("disk") > 0);
     assert_int_equal(spy__resource_start(3600, "/"), 0);
-    spy__resource_stop(); // before it has settled
+    spy__resource_stop(60000); // before it has settled
+}
+
+static sem_t inside, go_on;
+static bool file_system_is_mute; // atomic
+
+int __real_statvfs64(const char *path, struct statvfs64 *ret);
+int __wrap_statvfs64(const char *path, struct statvfs64 *ret);
+int __wrap_statvfs64(const char *path, struct statvfs64 *ret)
+{
+    if (__atomic_exchange_n(&file_system_is_mute, false, __ATOMIC_SEQ_CST)) {
+        sem_post(&inside);
+        while (sem_wait(&go_on) != 0) {
+        }
+    }
+    return __real_statvfs64(path, ret);
+}
+
+// A stop waits no longer than it is told to, and the next start has a thread that works.
+static void a_file_system_that_does_not_answer(void **state)
+{
+    (void)state;
+    sem_init(&inside, 0, 0);
+    sem_init(&go_on, 0, 0);
+    __atomic_store_n(&file_system_is_mute, true, __ATOMIC_SEQ_CST);
+    assert_int_equal(spy__resource_start(3600, "/"), 0);
+    assert_int_equal(sem_wait(&inside), 0);
+    assert_false(spy__resource_settled());
+    spy__resource_stop(1);
+    assert_true(spy__resource_settled()); // there is none
+    assert_int_equal(spy__resource_start(3600, "/"), 0);
+    spy__resource_wait_settled();
+    assert_true(spy__resource_settled());
+    sem_post(&go_on);
+    spy__resource_stop(60000);
 }
 
 // A forked child has no such thread, and may start its own.
@@ -210,13 +246,13 @@ static void the_thread_of_a_parent(void **state)
     if (pid == 0) {
         spy__resource_wait_settled();
         bool settled = spy__resource_settled();
-        spy__resource_stop();
+        spy__resource_stop(60000);
         _exit(settled ? 0 : 1);
     }
     int status = -1;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
-    spy__resource_stop();
+    spy__resource_stop(60000);
 }
 
 static void the_process(void **state)
@@ -304,6 +340,7 @@ int main(void)
         cmocka_unit_test(process_stat),
         cmocka_unit_test(sampler),
         cmocka_unit_test(the_thread),
+        cmocka_unit_test(a_file_system_that_does_not_answer),
         cmocka_unit_test(the_thread_of_a_parent),
         cmocka_unit_test(a_metric_that_the_host_has_is_left_to_it),
         cmocka_unit_test(the_process),
