@@ -1,15 +1,18 @@
-// The pump gives records while the page's threads look for them: what they see is whole, and in
-// order.
+// The pump gives records while the page's threads look for them, and a handler picks what led to its
+// crash without a lock: what they see is whole, and in order.
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "crash/capture.h"
 #include "record/recent/keep.h"
 
 #define RECORDS 60000u
 #define LOOKERS 3
+// Every so many: what is picked lies all over the window, also where it is written over.
+#define RARE 41u
 
 static atomic_int failed, done;
 
@@ -32,7 +35,9 @@ static void *give(void *arg)
                                               .time_ns = 1 + i,
                                               .duration_ns = i % 5 == 0 ? 5000 : 1,
                                               .root = i % 9 == 0,
-                                              .correlation_id = i % 2 ? "odd" : "even",
+                                              .correlation_id = i % RARE == 0 ? "rare"
+                                                                : i % 2       ? "odd"
+                                                                              : "even",
                                               .trace_hi = 1,
                                               .trace_lo = 1 + i / 9,
                                               .event = "something",
@@ -99,19 +104,61 @@ static void *look(void *arg)
     return NULL;
 }
 
+// The record at bytes + from, which was picked after number `last`.
+static size_t check_picked(const unsigned char *bytes, size_t n, uint64_t *last)
+{
+    static _Alignas(8) unsigned char copy[SPY__RECORD_MAX];
+    struct spy__wire_view view;
+    memcpy(copy, bytes, n < sizeof(copy) ? n : sizeof(copy));
+    if (spy__wire_read(&view, copy, n) != 0 || view.record.field_count != 2 ||
+        strcmp(view.record.correlation_id, "rare") != 0) {
+        fail("what was picked is no record of ours");
+        return n;
+    }
+    const struct spy_field *text = &view.record.fields[1];
+    const uint64_t i = view.record.fields[0].value.u;
+    bool good = i % RARE == 0 && i + 1 > *last && text->len == i % 2000;
+    for (size_t k = 0; k < text->len; k++) {
+        good = good && text->value.s[k] == 'x';
+    }
+    if (!good) {
+        fail("what was picked is not what was given");
+    }
+    *last = i + 1;
+    return view.bytes;
+}
+
+static void *pick(void *arg)
+{
+    static _Alignas(8) unsigned char bytes[256u << 10];
+    const struct spy__window_pick picked = { .kinds = 1u << SPY__KIND_LOG | 1u << SPY__KIND_SPAN,
+                                             .correlation_id = "rare",
+                                             .read = spy__crash_copy };
+    while (!atomic_load(&done)) {
+        uint64_t last = 0;
+        size_t from,
+            to = spy__window_pick(spy__keep_window(), &picked, bytes, sizeof(bytes), &from);
+        while (from < to) {
+            from += check_picked(bytes + from, to - from, &last);
+        }
+    }
+    return arg;
+}
+
 int main(void)
 {
-    pthread_t threads[LOOKERS + 1];
+    pthread_t threads[LOOKERS + 2];
     const struct spy__keep_options options = { .recent = true, .slow_ns = 5000 };
     if (spy__keep_open(&options) != 0) {
         return 1;
     }
-    for (uintptr_t i = 0; i <= LOOKERS; i++) {
-        if (pthread_create(&threads[i], NULL, i < LOOKERS ? look : give, (void *)i) != 0) {
+    for (uintptr_t i = 0; i < LOOKERS + 2; i++) {
+        void *(*run)(void *) = i < LOOKERS ? look : i == LOOKERS ? pick : give;
+        if (pthread_create(&threads[i], NULL, run, (void *)i) != 0) {
             return 1;
         }
     }
-    for (size_t i = 0; i <= LOOKERS; i++) {
+    for (size_t i = 0; i < LOOKERS + 2; i++) {
         pthread_join(threads[i], NULL);
     }
     spy__keep_close();
