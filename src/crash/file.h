@@ -47,8 +47,7 @@
 #define SPY__CRASH_OPEN_MAX 16u
 // Bound fields are no longer: SPY_BOUND_MAX of SPY_BOUND_STR_MAX, and their keys.
 #define SPY__CRASH_BOUND_MAX (8u << 10)
-// As many as an event has breadcrumbs, of a mean length that is far beyond theirs.
-#define SPY__CRASH_RECORDS_MAX 100u
+// As many records as an event has breadcrumbs, of ten times their mean length.
 #define SPY__CRASH_RECORD_BYTES_MAX (256u << 10)
 
 enum spy__crash_state {

@@ -7,7 +7,6 @@
 //
 // Async-signal-safe, and bounded: see capture.h.
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -20,6 +19,9 @@
 #define PAGE ((uintptr_t)4096)
 // Of one thread: a stack that is walked again for each of its spans takes some ten milliseconds.
 #define PAGES_MAX (8u * (unsigned)(STACK_MAX / PAGE))
+// Words of one thread's stack that are such an id and, mostly, no span's: a host may keep it in many
+// places.
+#define TRIES_MAX 1000u
 #define READS_ANYTHING __attribute__((no_sanitize("address", "thread")))
 
 // What lies before the metrics.
@@ -33,6 +35,7 @@ struct search {
     uintptr_t from, to; // of the stack
     uintptr_t at;       // where the last span was: its parent is mostly above
     unsigned pages;     // that may still be looked at
+    unsigned tries;     // at words that are the id
 };
 
 struct wanted {
@@ -80,13 +83,15 @@ READS_ANYTHING static uintptr_t find_word(struct search *s, uintptr_t from, uint
 static bool find_in(struct spy_span *ret, struct spy_operation *ret_operation, struct search *s,
                     uintptr_t from, uintptr_t to, const struct wanted *wanted)
 {
-    for (uintptr_t at = from; (at = find_word(s, at, to, wanted->id)) != 0;
-         at += sizeof(uint64_t)) {
+    uintptr_t at = from;
+    while (s->tries > 0 && (at = find_word(s, at, to, wanted->id)) != 0) {
+        s->tries--;
         if (at - s->from >= offsetof(struct spy_span, span_id) &&
             read_span(ret, ret_operation, at - offsetof(struct spy_span, span_id), wanted)) {
             s->at = at;
             return true;
         }
+        at += sizeof(uint64_t);
     }
     return false;
 }
@@ -150,7 +155,9 @@ uint32_t spy__crash_open(struct spy__crash_open *out, uint32_t max,
                          const struct spy__crash_ids *ids, uintptr_t sp,
                          const struct spy__crash_instant *crashed)
 {
-    struct search s = { .from = sp, .to = end_of_stack(sp), .at = sp, .pages = PAGES_MAX };
+    struct search s = {
+        .from = sp, .to = end_of_stack(sp), .at = sp, .pages = PAGES_MAX, .tries = TRIES_MAX
+    };
     struct wanted wanted = { ids->span_id, ids->operation };
     struct spy_span span;
     struct spy_operation operation;

@@ -270,6 +270,31 @@ static void test_bad_operations(void **state)
     spy__crash_done(&crash);
 }
 
+// A stack full of what is looked for, and none of it: it is not looked at for ever.
+__attribute__((noinline)) static int many_ids(uint64_t id)
+{
+    volatile uint64_t ids[60000];
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        ids[i] = id;
+    }
+    look_around(0);
+    return ids[0] == id;
+}
+
+static void test_an_id_in_many_places(void **state)
+{
+    struct spy__crash crash;
+    (void)state;
+    struct spy_span span = spy_begin(&house);
+    assert_true(many_ids(span.span_id));
+    spy_end(&span, SPY_SUCCESS);
+    parse(&crash);
+    assert_int_equal(crash.threads[0].open_count, 1);
+    assert_string_equal(crash.threads[0].open[0].operation, "house");
+    assert_false(crash.threads[0].open[0].known);
+    spy__crash_done(&crash);
+}
+
 // Operations that a process has written over: whatever lies there is not followed.
 static void test_wild_pointers(void **state)
 {
@@ -333,6 +358,7 @@ int main(void)
         TEST(test_the_caller_is_no_operation),
         TEST(test_chains_that_join),
         TEST(test_bad_operations),
+        TEST(test_an_id_in_many_places),
         TEST(test_wild_pointers),
         TEST(test_bound_fields),
     };
