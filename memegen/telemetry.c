@@ -43,6 +43,12 @@ struct spy_operation telemetry_meme = {
     .no_failure_line = 1,
 };
 
+struct spy_operation telemetry_job = {
+    .name = "meme_job",
+    .op = "queue.process",
+    .no_failure_line = 1,
+};
+
 struct spy_operation telemetry_cache = {
     .name = "cache",
     .labels = SPY_LABELS("operation"),
@@ -153,7 +159,8 @@ static int register_families(void)
 static int register_operations(void)
 {
     struct spy_operation *const operations[] = { &telemetry_agent, &telemetry_external,
-                                                 &telemetry_db, &telemetry_cache, &telemetry_meme };
+                                                 &telemetry_db,    &telemetry_cache,
+                                                 &telemetry_meme,  &telemetry_job };
     for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
         int rc = spy_operation_register(operations[i]);
         if (rc != 0) {

@@ -12,6 +12,7 @@ extern struct spy_operation telemetry_agent;    // agent_name
 extern struct spy_operation telemetry_external; // service_name, operation
 extern struct spy_operation telemetry_db;       // operation, table
 extern struct spy_operation telemetry_meme;     // a span alone: status, template_type
+extern struct spy_operation telemetry_job;      // a span alone: a meme after its request's 202
 extern struct spy_operation telemetry_cache;    // operation: get, set, delete
 extern struct spy_operation telemetry_http;     // method, route, status
 

@@ -68,12 +68,43 @@ static void add_span(void *arg, const struct spy_trace_span *span)
     }
 }
 
+static bool has_span(const json_t *spans, const char *id)
+{
+    const json_t *span;
+    size_t i;
+    json_array_foreach(spans, i, span)
+    {
+        if (strcmp(json_string_value(json_object_get(span, "span_id")), id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// A span whose parent has not ended yet hangs below the root: what there is so far is one tree.
+static bool adopt_orphans(json_t *spans, const char *root_id)
+{
+    json_t *span;
+    size_t i;
+    json_array_foreach(spans, i, span)
+    {
+        const char *id = json_string_value(json_object_get(span, "span_id")),
+                   *parent = json_string_value(json_object_get(span, "parent_span_id"));
+        if (parent && strcmp(id, root_id) != 0 && !has_span(spans, parent) &&
+            !set(span, "parent_span_id", json_string(root_id))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 json_t *timeline_json(struct spy_trace *trace, const char *root_id)
 {
     struct list list = { .spans = json_array(), .whole = true };
     json_t *timeline = json_object();
     list.whole = list.spans != NULL;
     spy_trace_each(trace, add_span, &list);
+    list.whole = list.whole && adopt_orphans(list.spans, root_id);
     if (timeline && list.whole && set(timeline, "root_span_id", json_string(root_id)) &&
         set(timeline, "lost_spans", json_integer((json_int_t)spy_trace_lost(trace))) &&
         json_object_set(timeline, "spans", list.spans) == 0) {
@@ -127,13 +158,5 @@ json_t *timeline_read(const char *text)
 bool timeline_has_root(const json_t *timeline)
 {
     const char *root = json_string_value(json_object_get(timeline, "root_span_id"));
-    const json_t *span;
-    size_t i;
-    json_array_foreach(json_object_get(timeline, "spans"), i, span)
-    {
-        if (root && strcmp(json_string_value(json_object_get(span, "span_id")), root) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return root && has_span(json_object_get(timeline, "spans"), root);
 }

@@ -11,7 +11,7 @@
 #include <spyglass/spyglass.h>
 
 // Returns a new reference, or NULL without memory. root_id: of the span that is everyone's ancestor;
-// the timeline is whole once that has ended.
+// the timeline is whole once that has ended, and spans whose parent has not ended yet hang below it.
 json_t *timeline_json(struct spy_trace *trace, const char *root_id);
 
 // The same as text: malloc, or NULL without memory.

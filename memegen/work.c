@@ -116,6 +116,12 @@ static void commit(struct work *work, struct job *job)
     }
 }
 
+static struct spy_outcome outcome_of(const struct meme *meme)
+{
+    return meme->status == MEME_SUCCESS ? SPY_SUCCESS
+                                        : spy_failure(meme->error_type, meme->error_message);
+}
+
 static void make(struct work *work, struct meme *meme)
 {
     struct spy_span span = spy_begin(&telemetry_meme, NULL, NULL);
@@ -123,9 +129,7 @@ static void make(struct work *work, struct meme *meme)
     pipeline_run(work->options.pipeline, meme);
     spy_span_label(&span, "status", meme_status_name(meme->status));
     spy_span_label(&span, "template_type", meme->template_type);
-    spy_end(&span, meme->status == MEME_SUCCESS
-                       ? SPY_SUCCESS
-                       : spy_failure(meme->error_type, meme->error_message));
+    spy_end(&span, outcome_of(meme));
 }
 
 // Outside of the request's context: what it takes to keep a timeline is no part of it.
@@ -141,9 +145,8 @@ static void keep_timeline(struct work *work, struct job *job)
     free(text);
 }
 
-static void run_job(struct work *work, struct job *job)
+static void do_job(struct work *work, struct job *job)
 {
-    struct spy_context_scope scope = spy_context_attach(job->context);
     struct meme *meme = &job->meme;
 
     telemetry_worker_busy(1);
@@ -158,7 +161,46 @@ static void run_job(struct work *work, struct job *job)
     }
     telemetry_worker_busy(-1);
     work->options.ended(work->options.arg, meme, job->arg);
+}
+
+// Nobody waits for it: its request was answered with 202, and has ended or is about to. Its spans are a
+// transaction of their own, with the attributes that Sentry shows of queues
+// (https://docs.sentry.io/platforms/python/tracing/instrumentation/custom-instrumentation/queues-module/).
+static void do_task(struct work *work, struct job *job)
+{
+    struct spy_context_scope scope = spy_context_attach_task(job->context);
+    struct spy_span span = spy_begin(&telemetry_job);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    const int64_t waited_us =
+        (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 - job->meme.created_us;
+    const struct spy_field attributes[] = {
+        spy_str("messaging.destination.name", "memes"),
+        spy_str("messaging.message.id", job->meme.id),
+        spy_int("messaging.message.receive.latency", waited_us > 0 ? waited_us / 1000 : 0), // ms
+    };
+
+    spy_span_attributes(&span, attributes, sizeof(attributes) / sizeof(attributes[0]));
+    do_job(work, job);
+    spy_end(&span, outcome_of(&job->meme));
     spy_context_detach(scope);
+}
+
+static void do_request(struct work *work, struct job *job)
+{
+    struct spy_context_scope scope = spy_context_attach(job->context);
+
+    do_job(work, job);
+    spy_context_detach(scope);
+}
+
+static void run_job(struct work *work, struct job *job)
+{
+    if (job->arg) {
+        do_request(work, job);
+    } else {
+        do_task(work, job);
+    }
     keep_timeline(work, job);
     let_go(work, job);
 }

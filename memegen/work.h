@@ -51,7 +51,8 @@ void work_cancel(struct work *work);
 // uses up the reserved place, whatever happens. meme has its id, created_us and request; its other
 // fields are filled here. Copies meme. Returns 0, -ENOMEM or what the store says; then `ended` is
 // never called. Just before the job can be seen by a worker `before(before_arg)` is called, where it
-// is not NULL. Threads: any.
+// is not NULL. job_arg NULL: nobody waits for the job, whose spans are then a task of their own
+// (spyglass/context.h). Threads: any.
 int work_submit(struct work *work, const struct meme *meme, void (*before)(void *before_arg),
                 void *before_arg, void *job_arg);
 

@@ -60,6 +60,15 @@ SPY_API struct spy_context *spy_context_capture(void);
 SPY_API struct spy_context_scope spy_context_attach(struct spy_context *ctx);
 
 /**
+ * As spy_context_attach(), for work that goes on after whoever asked for it has been answered: what
+ * was queued, say, by a request that ended with 202. Lines and errors are the request's as ever. The
+ * first span that begins under it is the root of a part of its own of the trace, below ctx's innermost
+ * span: in Sentry a transaction of its own, kept or dropped by itself. Where there is no memory for
+ * that (counted), it is spy_context_attach(). Threads: any.
+ */
+SPY_API struct spy_context_scope spy_context_attach_task(struct spy_context *ctx);
+
+/**
  * Puts back what spy_context_attach() or spy_context_begin() replaced: last attached, first
  * detached; each scope once. Threads: the one that attached.
  */

@@ -28,7 +28,8 @@ static void put_data(struct spy__json *j, const struct spy__record *record)
     }
     for (size_t i = 0; i < record->field_count; i++) {
         if (record->fields[i].type < SPY_FIELD_ADDRS &&
-            !spy__is_request_detail(&record->fields[i])) {
+            !spy__is_request_detail(&record->fields[i]) &&
+            strcmp(record->fields[i].key, SPY__SPAN_TASK) != 0) {
             spy__json_key(j, record->fields[i].key);
             spy__encode_value(j, &record->fields[i], STRING_MAX_BYTES);
         }

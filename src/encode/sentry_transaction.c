@@ -210,8 +210,9 @@ static void put_data(struct spy__json *j, const struct spy__record *span)
     for (size_t i = 0; i < span->field_count; i++) {
         const struct spy_field *field = &span->fields[i];
         if (is_repeated(span, i) || is_called(field, SPY__SPAN_OP) ||
-            is_called(field, "sentry_baggage") || (http && is_called(field, "status")) ||
-            field->type == SPY_FIELD_ADDRS || spy__is_request_detail(field)) {
+            is_called(field, "sentry_baggage") || is_called(field, SPY__SPAN_TASK) ||
+            (http && is_called(field, "status")) || field->type == SPY_FIELD_ADDRS ||
+            spy__is_request_detail(field)) {
             continue;
         }
         spy__json_key(j, data_key(field));

@@ -115,6 +115,10 @@ static inline bool spy__is_request_detail(const struct spy_field *field)
            strcmp(field->key, SPY__REQUEST_CLIENT) == 0;
 }
 
+// A number that all spans of one piece of work have that goes on after its request; see
+// spy_context_attach_task(). They are traces of their own, under the request's id.
+#define SPY__SPAN_TASK "spyglass.task"
+
 // A level's name in every format.
 static inline const char *spy__level_name(enum spy_level level)
 {

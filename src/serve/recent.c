@@ -230,16 +230,18 @@ static void write_span(struct spy__json *json, const struct spy__record *span)
 
 // ---- requests
 
-// Traces that are in the list already.
+// Traces that are in the list already, by their ids and their roots' (0: it has none).
 struct listed {
     unsigned count;
-    uint64_t ids[SPY__TRACES_KEPT_MAX][2];
+    uint64_t ids[SPY__TRACES_KEPT_MAX][3];
 };
 
 static bool is_listed(const struct listed *listed, const struct spy__record *span)
 {
     for (unsigned i = 0; i < listed->count; i++) {
-        if (listed->ids[i][0] == span->trace_hi && listed->ids[i][1] == span->trace_lo) {
+        const uint64_t *ids = listed->ids[i];
+        if (ids[0] == span->trace_hi && ids[1] == span->trace_lo &&
+            (ids[2] == 0 || ids[2] == span->span_id)) {
             return true;
         }
     }
@@ -277,8 +279,10 @@ static void write_kept(struct spy__json *json, const struct spy__traces *traces,
         const struct spy__trace_span *head = t->root ? t->root : t->spans[0];
         if (is_trouble(t) == trouble && spy__wire_read(&view, head->bytes, head->n) == 0) {
             write_request(json, &view.record, t);
-            listed->ids[listed->count][0] = t->hi;
-            listed->ids[listed->count++][1] = t->lo;
+            uint64_t *ids = listed->ids[listed->count++];
+            ids[0] = t->hi;
+            ids[1] = t->lo;
+            ids[2] = t->root ? view.record.span_id : 0;
         }
     }
 }
@@ -337,11 +341,22 @@ int spy__recent_requests(struct spy__buf *out)
 
 // ---- one request
 
-// The spans of its trace. False where the trace window does not have it.
+static void write_spans(struct spy__json *json, const struct spy__trace *trace)
+{
+    struct spy__wire_view view;
+    for (unsigned i = 0; i < trace->count && !is_full(json); i++) {
+        if (spy__wire_read(&view, trace->spans[i]->bytes, trace->spans[i]->n) == 0) {
+            write_span(json, &view.record);
+        }
+    }
+}
+
+// The spans of its trace, in all of its parts; what else is said is of the newest. False where the
+// trace window does not have it.
 static bool write_trace(struct spy__json *json, const char *id)
 {
-    const struct spy__trace *trace = spy__traces_find(spy__keep_lock_traces(), id);
-    struct spy__wire_view view;
+    const struct spy__traces *traces = spy__keep_lock_traces();
+    const struct spy__trace *trace = spy__traces_find(traces, id);
     if (trace) {
         spy__json_key(json, "outcome");
         spy__json_str(json, trace->decided ? spy__trace_outcome_name(trace->outcome) : "open");
@@ -352,10 +367,9 @@ static bool write_trace(struct spy__json *json, const char *id)
         spy__json_u64(json, trace->lost);
         spy__json_key(json, "spans");
         spy__json_array(json);
-        for (unsigned i = 0; i < trace->count && !is_full(json); i++) {
-            if (spy__wire_read(&view, trace->spans[i]->bytes, trace->spans[i]->n) == 0) {
-                write_span(json, &view.record);
-            }
+        for (const struct spy__trace *part = NULL;
+             (part = spy__traces_part(traces, trace, part));) {
+            write_spans(json, part);
         }
         spy__json_array_end(json);
     }

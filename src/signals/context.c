@@ -170,6 +170,18 @@ struct spy_context_scope spy_context_attach(struct spy_context *ctx)
     return switch_to(context_ref(ctx), __builtin_return_address(0));
 }
 
+struct spy_context_scope spy_context_attach_task(struct spy_context *ctx)
+{
+    struct spy_context_scope scope = switch_to(context_ref(ctx), __builtin_return_address(0));
+    struct spy_context *copy = ctx ? copy_current() : NULL;
+    if (copy) {
+        copy->remote_id = copy->span_id;
+        copy->task_id = spy__random_id();
+        replace_current(copy);
+    }
+    return scope;
+}
+
 void spy_context_detach(struct spy_context_scope scope)
 {
     spy__tell_leave(__builtin_return_address(0));
@@ -241,6 +253,7 @@ struct spy_context_scope spy_context_continue(const struct spy_incoming *incomin
     ctx->request = NULL;
     ctx->operation = NULL;
     ctx->profile = 0;
+    ctx->task_id = 0;
     ctx->http = (struct spy__http_root){ 0 };
     const char *correlation_id = incoming->correlation_id;
     if (correlation_id && spy__correlation_valid(correlation_id)) {

@@ -33,7 +33,8 @@ struct spy_context {
     uint64_t ids_sum;
     struct spy__ids ids;
     uint64_t span_id;
-    uint64_t remote_id;           // the caller's span, in another process; zero for none
+    uint64_t remote_id; // the caller's span, in another process or before this task; zero for none
+    uint64_t task_id;   // SPY__SPAN_TASK; zero for none
     const char *operation;        // the innermost one's name, or NULL
     struct spy__bound *bound;     // a reference, or NULL
     struct spy__carried *carried; // a reference, or NULL where there is nothing to pass on

@@ -29,7 +29,7 @@ void spy__spans_want(bool wanted)
     __atomic_store_n(&spy__spans_wanted, wanted, __ATOMIC_RELAXED);
 }
 
-_Static_assert(SPY_BOUND_MAX + 3 + (SPY_LABELS_MAX - 1) + 1 + 2 <= SPY_FIELDS_MAX,
+_Static_assert(SPY_BOUND_MAX + 4 + (SPY_LABELS_MAX - 1) + 1 + 2 <= SPY_FIELDS_MAX,
                "all that a span has fits into a record, but for its attributes");
 
 struct gathered {
@@ -109,8 +109,8 @@ static void gather_sampling(struct gathered *all, const struct spy__context_view
     }
 }
 
-// Makes a plain record of it, and pushes that: a root, a failure, a span with attributes or without
-// one of its labels; or where there is no ring yet, no room, or no pump.
+// Makes a plain record of it, and pushes that: a root, a failure, a span of a task, with attributes or
+// without one of its labels; or where there is no ring yet, no room, or no pump.
 static __attribute__((noinline)) void record_slowly(const struct spy_span *span,
                                                     struct spy_outcome outcome,
                                                     uint64_t duration_ns, uint64_t late_ns)
@@ -125,6 +125,9 @@ static __attribute__((noinline)) void record_slowly(const struct spy_span *span,
             add(&all, context.bound[i]);
         }
         gather_sampling(&all, &context, dsc);
+    }
+    if (spy__current.ctx->task_id != 0) {
+        add(&all, spy_uint(SPY__SPAN_TASK, spy__current.ctx->task_id));
     }
     gather(&all, span, outcome);
     const struct spy__record record = {
@@ -203,7 +206,7 @@ void spy__span_record(const struct spy_span *span, struct spy_outcome outcome, u
         return; // no trace
     }
     const bool usual = !outcome.error_type && span->attribute_count == 0 && late_ns == 0;
-    if (SPY__UNLIKELY(!usual) || is_root(span) ||
+    if (SPY__UNLIKELY(!usual) || is_root(span) || SPY__UNLIKELY(spy__current.ctx->task_id != 0) ||
         SPY__UNLIKELY(!record_shaped(span, now, duration_ns))) {
         record_slowly(span, outcome, duration_ns, late_ns);
     }

@@ -1,6 +1,7 @@
 """memegen's requests as transactions, read back from Sentry's own Spotlight, and what travels with its calls."""
 
 import datetime
+import json
 import unittest
 
 import spotlight
@@ -62,6 +63,28 @@ class Traces(unittest.TestCase):
             self.assertEqual(head["trace_id"], trace["trace_id"])
             self.assertEqual((head["public_key"], head["environment"], head["release"]), ("spotlight", "testing", "memegen@7"))
             self.assertEqual(head["sampled"], "false")
+
+    def test_work_after_a_202_is_a_transaction_of_its_own(self):
+        with spotlight.Spotlight() as sentry:
+            with Memegen("--traces-sample-rate", "1", env={"SENTRY_DSN": sentry.dsn}) as memegen:
+                answer = memegen.post("/api/v1/memes?async=1", {"topic": "a later cat", "user_id": "u-1"})
+                self.assertEqual(answer.status, 202)
+                job = self.transactions(sentry, 1, "meme_job")[0]
+                request = self.transactions(sentry, 1, "POST /api/v1/memes")[0]
+            task, asked = job["contexts"]["trace"], request["contexts"]["trace"]
+            self.assertEqual((task["trace_id"], task["parent_span_id"]), (asked["trace_id"], asked["span_id"]))
+            self.assertEqual((task["op"], task["status"], job["transaction_info"]), ("queue.process", "ok", {"source": "task"}))
+            self.assertEqual((task["data"]["messaging.destination.name"], task["data"]["messaging.message.id"]), ("memes", answer.json()["id"]))
+            self.assertGreaterEqual(task["data"]["messaging.message.receive.latency"], 0)
+            self.assertEqual(job["tags"]["correlation_id"], request["tags"]["correlation_id"])
+            self.assertEqual({one["user"]["id"] for one in (job, request)}, {"u-1"})
+            self.assertEqual((request["request"]["query_string"], asked["data"]["http.response.status_code"]), ("async=1", 202))
+            self.assertNotIn("headers", job["request"])  # the request has ended
+            by_id = {span["span_id"] for span in job["spans"]} | {task["span_id"]}
+            self.assertLessEqual({span["parent_span_id"] for span in job["spans"]}, by_id)
+            self.assertLessEqual(AGENTS, {span["description"] for span in job["spans"] if span["op"] == "gen_ai.invoke_agent"})
+            self.assertFalse([span for span in request["spans"] if span["op"] == "gen_ai.invoke_agent"])
+            self.assertNotIn("spyglass.task", json.dumps([job, request]))
 
     def test_who_is_kept(self):
         with spotlight.Spotlight() as sentry:

@@ -1,4 +1,5 @@
-// The details of a request: who asks for them, when, and that nobody does otherwise.
+// The details of a request: who asks for them, when, and that nobody does otherwise. And what its work
+// is once it has ended.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,6 +31,8 @@ static struct spy__fake_clock fake = { .monotonic_ns = 1000 };
 
 struct seen {
     unsigned count;
+    bool root;
+    uint64_t span_id, parent_id, task;
     char headers[4096], query[2048], client[64], other[64];
 };
 static struct seen error, span;
@@ -44,7 +47,12 @@ static void copy_text(char *to, size_t size, const struct spy__record *record, c
 
 static void note(struct seen *to, const struct spy__record *record)
 {
+    const struct spy_field *task = spy__record_field(record, SPY__SPAN_TASK);
     to->count++;
+    to->root = record->root;
+    to->span_id = record->span_id;
+    to->parent_id = record->parent_id;
+    to->task = task ? task->value.u : 0;
     copy_text(to->headers, sizeof(to->headers), record, SPY__REQUEST_HEADERS);
     copy_text(to->query, sizeof(to->query), record, SPY__REQUEST_QUERY);
     copy_text(to->client, sizeof(to->client), record, SPY__REQUEST_CLIENT);
@@ -258,6 +266,53 @@ static void work_after_the_request_has_none(void **state)
     assert_string_equal(error.headers, "");
 }
 
+// A task: roots of a part of the trace of their own, below the request's span.
+static void work_after_the_request_is_a_task(void **state)
+{
+    static struct spy_operation operation = { .name = "job" };
+    (void)state;
+    struct spy_http *http = begin();
+    struct spy_context *context = spy_context_capture();
+    end(http, 202);
+    const uint64_t request = span.span_id;
+    assert_true(span.root && span.task == 0);
+
+    struct spy_context_scope scope = spy_context_attach_task(context);
+    struct spy_span job = spy_begin(&operation), part = spy_begin(&operation);
+    struct spy_context *captured = spy_context_capture();
+    spy_end(&part, SPY_SUCCESS);
+    const uint64_t task = span.task;
+    assert_true(task != 0 && !span.root);
+    assert_int_not_equal(span.parent_id, request);
+    struct spy_context_scope inner = spy_context_attach(captured); // as another thread may
+    struct spy_span last = spy_begin(&operation);
+    spy_end(&last, SPY_SUCCESS);
+    assert_true(span.task == task && !span.root);
+    spy_context_detach(inner);
+    spy_context_release(captured);
+    spy_end(&job, SPY_SUCCESS);
+    assert_true(span.root);
+    assert_int_equal(span.parent_id, request);
+    assert_int_equal(span.task, task);
+    spy_context_detach(scope);
+
+    scope = spy_context_attach_task(context); // another one
+    job = spy_begin(&operation);
+    spy_end(&job, SPY_SUCCESS);
+    assert_true(span.root && span.task != 0 && span.task != task);
+    spy_context_detach(scope);
+
+    alloc_fail_after(0);
+    scope = spy_context_attach_task(context);
+    alloc_fail_never();
+    job = spy_begin(&operation);
+    spy_end(&job, SPY_SUCCESS);
+    assert_true(!span.root && span.task == 0 && span.parent_id == request);
+    spy_context_detach(scope);
+    spy_context_release(context);
+    spy_context_detach(spy_context_attach_task(NULL));
+}
+
 static void *fail_often(void *context)
 {
     struct spy_context_scope scope = spy_context_attach(context);
@@ -363,6 +418,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(personal_data_is_told_where_it_is_wanted, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(work_after_the_request_has_none, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(work_after_the_request_is_a_task, set_up, tear_down),
         cmocka_unit_test_setup_teardown(any_thread_that_works_for_it_may_ask, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_forked_child_asks_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(there_are_bounds, set_up, tear_down),

@@ -52,12 +52,15 @@ static int tear_down(void **state)
     return 0;
 }
 
+static uint64_t task; // of the spans that are added
+
 // A span of trace `lo`, whose correlation id is made of it.
 static bool add(uint64_t lo, bool root, uint64_t duration_ns, const char *error_type)
 {
     char id[32];
     snprintf(id, sizeof(id), "id-%" PRIu64, lo);
-    struct spy_field field = spy_str("error_type", error_type);
+    struct spy_field fields[] = { spy_str("error_type", error_type),
+                                  spy_uint(SPY__SPAN_TASK, task) };
     struct spy__record span = { .kind = SPY__KIND_SPAN,
                                 .level = SPY_LEVEL_INFO,
                                 .time_ns = 1,
@@ -68,8 +71,8 @@ static bool add(uint64_t lo, bool root, uint64_t duration_ns, const char *error_
                                 .trace_hi = 1,
                                 .trace_lo = lo,
                                 .event = root ? "http_request" : "agent",
-                                .fields = &field,
-                                .field_count = error_type ? 1 : 0 };
+                                .fields = error_type ? fields : fields + 1,
+                                .field_count = (error_type ? 1u : 0u) + (task ? 1u : 0u) };
     size_t n = spy__wire_write(bytes, sizeof(bytes), &span);
     assert_true(n > 0);
     return spy__traces_add(traces, &span, bytes, n);
@@ -146,6 +149,40 @@ static void a_second_root_is_decided_by_itself(void **state)
     add(1, true, 5, NULL); // goes with it
     assert_int_equal(spy__traces_find(traces, "id-1")->count, 2);
     assert_int_equal(decided[SPY__TRACE_UNSAMPLED] + decided[SPY__TRACE_ERROR], 2);
+}
+
+// Work that goes on after its request: spans of both come as they like.
+static void a_task_is_a_part_of_its_own(void **state)
+{
+    (void)state;
+    start(1, 10);
+    task = 7;
+    add(1, false, 5, NULL);
+    task = 0;
+    add(1, false, 5, NULL);
+    add(1, true, 10, NULL);
+    assert_int_equal(decided[SPY__TRACE_SAMPLED], 1);
+    assert_int_equal(last_count, 2);
+    task = 7;
+    add(1, false, 5, "timeout");
+    task = 8;
+    add(1, true, 5, NULL);
+    assert_int_equal(last_count, 1);
+    task = 7;
+    add(1, true, 10, NULL);
+    task = 0;
+    assert_int_equal(decided[SPY__TRACE_SAMPLED], 2);
+    assert_int_equal(decided[SPY__TRACE_ERROR], 1);
+    assert_int_equal(last_count, 3);
+    const struct spy__trace *found = spy__traces_find(traces, "id-1"), *part = NULL;
+    assert_non_null(found);
+    unsigned spans = 0, parts = 0;
+    while ((part = spy__traces_part(traces, found, part))) {
+        spans += part->count;
+        parts++;
+    }
+    assert_int_equal(parts, 3);
+    assert_int_equal(spans, 6);
 }
 
 static void the_sample_is_a_fraction_and_always_the_same(void **state)
@@ -289,6 +326,7 @@ int main(void)
         TEST(it_is_found_by_either_id),
         TEST(a_late_span_goes_with_its_trace),
         TEST(a_second_root_is_decided_by_itself),
+        TEST(a_task_is_a_part_of_its_own),
         TEST(the_sample_is_a_fraction_and_always_the_same),
         TEST(the_oldest_open_one_is_decided_at_once),
         TEST(a_trace_has_so_many_spans),

@@ -87,18 +87,19 @@ static struct spy__trace **bucket_of(struct spy__traces *traces, uint64_t hi, ui
     return &traces->table[hash_id(hi, lo) % BUCKETS];
 }
 
-static bool has_id(const struct spy__trace *trace, uint64_t hi, uint64_t lo)
+static bool is_part(const struct spy__trace *trace, uint64_t hi, uint64_t lo, uint64_t task)
 {
-    return trace->hi == hi && trace->lo == lo;
+    return trace->hi == hi && trace->lo == lo && trace->task == task;
 }
 
-static struct spy__trace *look_up(struct spy__traces *traces, uint64_t hi, uint64_t lo)
+static struct spy__trace *look_up(struct spy__traces *traces, uint64_t hi, uint64_t lo,
+                                  uint64_t task)
 {
-    if (traces->last && has_id(traces->last, hi, lo)) {
+    if (traces->last && is_part(traces->last, hi, lo, task)) {
         return traces->last;
     }
     struct spy__trace *trace = *bucket_of(traces, hi, lo);
-    while (trace && !has_id(trace, hi, lo)) {
+    while (trace && !is_part(trace, hi, lo, task)) {
         trace = trace->chain;
     }
     return traces->last = trace;
@@ -248,6 +249,17 @@ static size_t chunk_bytes(const struct spy__trace *trace, size_t n)
     return bytes > n ? bytes : n;
 }
 
+static uint64_t task_of(const struct spy__record *span)
+{
+    for (size_t i = 0; i < span->field_count; i++) {
+        const struct spy_field *field = &span->fields[i];
+        if (field->type == SPY_FIELD_UINT && strcmp(field->key, SPY__SPAN_TASK) == 0) {
+            return field->value.u;
+        }
+    }
+    return 0;
+}
+
 static struct spy__trace *open_trace(struct spy__traces *traces, const struct spy__record *span)
 {
     if (traces->open.count >= SPY__TRACES_OPEN_MAX) {
@@ -257,6 +269,7 @@ static struct spy__trace *open_trace(struct spy__traces *traces, const struct sp
     if (trace) {
         trace->hi = span->trace_hi;
         trace->lo = span->trace_lo;
+        trace->task = task_of(span);
         struct spy__trace **bucket = bucket_of(traces, trace->hi, trace->lo);
         trace->chain = *bucket;
         *bucket = trace;
@@ -346,7 +359,7 @@ bool spy__traces_add(struct spy__traces *traces, const struct spy__record *span,
         return true;
     }
     make_room(traces, span_bytes(n) < CHUNK_BYTES_MAX ? CHUNK_BYTES_MAX : span_bytes(n));
-    struct spy__trace *trace = look_up(traces, span->trace_hi, span->trace_lo);
+    struct spy__trace *trace = look_up(traces, span->trace_hi, span->trace_lo, task_of(span));
     if (!trace) {
         trace = open_trace(traces, span);
     } else if (is_gone(trace) && span->root) {
@@ -394,6 +407,18 @@ const struct spy__trace *spy__traces_find(const struct spy__traces *traces, cons
 {
     const struct spy__trace *trace = find_in(&traces->open, id);
     return trace ? trace : find_in(&traces->kept, id);
+}
+
+const struct spy__trace *spy__traces_part(const struct spy__traces *traces,
+                                          const struct spy__trace *of,
+                                          const struct spy__trace *after)
+{
+    const struct spy__trace *part =
+        after ? after->chain : traces->table[hash_id(of->hi, of->lo) % BUCKETS];
+    while (part && (part->hi != of->hi || part->lo != of->lo || is_gone(part))) {
+        part = part->chain;
+    }
+    return part;
 }
 
 const struct spy__trace *spy__traces_kept(const struct spy__traces *traces,

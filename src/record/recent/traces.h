@@ -2,6 +2,9 @@
 // its root: kept where something in it failed, where its root was slow, or where it is in the
 // sample (record/recent/sampling.h); dropped otherwise.
 //
+// Work that goes on after its request (SPY__SPAN_TASK) is a trace of its own here, a part of the
+// request's: its root is decided by itself. All parts have one id.
+//
 // A span that ends after its root goes with the trace, if that is kept; a second root of a trace that was dropped
 // is decided by itself. Where there are too many open traces, or
 // too much in them, the oldest is decided at once by what is known of it.
@@ -41,6 +44,7 @@ struct spy__trace_span {
 
 struct spy__trace {
     uint64_t hi, lo;
+    uint64_t task;                      // which part of the trace; 0: the request itself
     char correlation_id[129];           // of its first span that has one
     struct spy__trace_span **spans;     // in the order of their ends
     unsigned count, lost;               // lost: past SPY__TRACE_SPANS_MAX, or for want of memory
@@ -82,6 +86,10 @@ void spy__traces_flush(struct spy__traces *traces);
 
 // The newest trace, kept or open, of a correlation id or a trace id of 32 hex digits. NULL: none.
 const struct spy__trace *spy__traces_find(const struct spy__traces *traces, const char *id);
+// The parts of its trace, kept or open: NULL gives the first one, the last one gives NULL.
+const struct spy__trace *spy__traces_part(const struct spy__traces *traces,
+                                          const struct spy__trace *of,
+                                          const struct spy__trace *after);
 // Kept traces, the newest first: NULL gives the first one, the last one gives NULL.
 const struct spy__trace *spy__traces_kept(const struct spy__traces *traces,
                                           const struct spy__trace *after);
