@@ -41,8 +41,10 @@ static void read_query(char *text)
             assert(why);
         }
         assert(ask.seconds >= 1 && ask.seconds <= SPY__PROFILE_VIEW_SECONDS_MAX);
+        assert(spy__profile_view_agrees(&ask, &why) || why);
         assert(strlen(ask.id) <= SPY__PROFILE_VIEW_ID_MAX);
-        assert(!ask.has_from || ask.from_s <= UINT64_C(9999999999));
+        assert(!ask.time.has_from || ask.time.from_s <= UINT64_C(9999999999));
+        assert(!ask.against.has_to || ask.against.to_s <= UINT64_C(9999999999));
     }
 }
 

@@ -20,7 +20,17 @@ export function parseMinute(text) {
     return /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?$/.test(text) ? Math.floor(new Date(text).getTime() / 1000) : NaN;
 }
 
-/** /debug/FORM of that time. */
-export function addressOf(form, { from, to }) {
-    return `/debug/${form}?from=${from}&to=${to}`;
+/** What a time may be compared with, by how far before it that is: null for as long as it lasts. */
+export const AGAINST = [["the time just before", null], ["an hour before", 3600], ["two hours before", 7200]];
+
+/** The time of such a choice; null where it is none, or nothing of it is kept. */
+export function againstOf(choice, { from, to }, covered) {
+    const found = AGAINST.find(([name]) => name === choice);
+    const back = found ? found[1] ?? to - from : 0, end = to - back;
+    return found && end > covered.from ? { from: Math.max(from - back, Math.floor(covered.from)), to: end } : null;
+}
+
+/** /debug/FORM of that time, compared with another where there is one. */
+export function addressOf(form, { from, to }, against = null) {
+    return `/debug/${form}?from=${from}&to=${to}` + (against ? `&against_from=${against.from}&against_to=${against.to}` : "");
 }

@@ -4,7 +4,7 @@
 
 import { h } from "../lib/dom.js";
 import { format } from "../lib/format.js";
-import { addressOf, localMinute, parseMinute, PRESETS, windowOf } from "../lib/profile.js";
+import { addressOf, AGAINST, againstOf, localMinute, parseMinute, PRESETS, windowOf } from "../lib/profile.js";
 import { askRecent } from "../lib/recent.js";
 
 const REFRESH_MS = 5e3;
@@ -41,8 +41,10 @@ class Graph {
             this.range.value = "";
             this.show();
         } }));
+        this.against = h("select", { name: "against", onchange: () => this.show() }, h("option", { value: "" }, "Nothing"),
+            ...AGAINST.map(([name]) => h("option", { value: name }, name[0].toUpperCase() + name.slice(1))));
         this.links = h("span", { class: "links" });
-        this.controls = h("div", { class: "controls" }, choice("Range", this.range), choice("From", this.ends[0]), choice("To", this.ends[1]),
+        this.controls = h("div", { class: "controls" }, choice("Range", this.range), choice("From", this.ends[0]), choice("To", this.ends[1]), choice("Compare with", this.against),
             h("button", { class: "now", type: "button", onclick: () => this.show() }, "↻ Update"));
         this.element = h("section", { class: "graph", "aria-label": "The process" }, this.says, this.frame, this.links);
     }
@@ -77,9 +79,13 @@ class Graph {
             this.ends[1].reportValidity();
             return;
         }
-        this.frame.src = addressOf("flamegraph", window);
-        this.links.replaceChildren(h("a", { href: addressOf("flamegraph", window), target: "_blank" }, "In a tab of its own"), " · ",
-            h("a", { href: addressOf("pprof/wall", window), download: "" }, "pprof"), " · ", h("a", { href: addressOf("pprof/folded", window), target: "_blank" }, "folded"));
+        const against = againstOf(this.against.value, window, this.covered);
+        this.against.setCustomValidity(this.against.value && !against ? "Nothing of that time is kept." : "");
+        this.against.reportValidity();
+        this.frame.src = addressOf("flamegraph", window, against);
+        this.links.replaceChildren(h("a", { href: this.frame.getAttribute("src"), target: "_blank" }, "In a tab of its own"), " · ",
+            h("a", { href: addressOf("pprof/wall", window), download: "" }, "pprof"), " · ",
+            h("a", { href: addressOf("pprof/folded", window, against), target: "_blank" }, "folded"));
     }
 }
 

@@ -70,6 +70,14 @@ static uint32_t named_frame(struct spy__flame *flame, const struct spy__profile_
                         frame->file ? frame->file : module);
 }
 
+static void forget_locations(struct spy__flame *flame)
+{
+    free(flame->of_locations);
+    free(flame->of_frames);
+    free(flame->of_stacks);
+    flame->of_locations = flame->of_frames = flame->of_stacks = NULL;
+}
+
 static int name_locations(struct spy__flame *flame)
 {
     const struct spy__profile *p = flame->profile;
@@ -157,9 +165,7 @@ void spy__flame_done(struct spy__flame *flame)
     spy__intern_done(&flame->frames);
     spy__intern_done(&flame->keys);
     free(flame->nodes);
-    free(flame->of_locations);
-    free(flame->of_frames);
-    free(flame->of_stacks);
+    forget_locations(flame);
     *flame = (struct spy__flame){ .nodes = NULL };
 }
 
@@ -226,7 +232,15 @@ static bool find_node(struct spy__flame *flame, const struct spy__profile_sample
     return !path.failed;
 }
 
-int spy__flame_add_samples(struct spy__flame *flame)
+// What a sample weighs goes there.
+static uint64_t *weight_of(struct spy__flame_node *node, bool waited, bool against)
+{
+    return against  ? waited ? &node->against_waited_ns : &node->against_cpu_ns
+           : waited ? &node->waited_ns
+                    : &node->cpu_ns;
+}
+
+static int add_samples(struct spy__flame *flame, bool against)
 {
     const struct spy__profile *p = flame->profile;
     for (uint32_t i = 0; i < p->sample_count; i++) {
@@ -239,9 +253,28 @@ int spy__flame_add_samples(struct spy__flame *flame)
             flame->left_out++;
             continue;
         }
-        *(sample->waited ? &flame->nodes[node].waited_ns : &flame->nodes[node].cpu_ns) +=
-            sample->weight_ns;
-        flame->nodes[node].samples += sample->count;
+        *weight_of(&flame->nodes[node], sample->waited, against) += sample->weight_ns;
+        flame->nodes[node].samples += against ? 0 : sample->count;
     }
     return 0;
+}
+
+// Into the same tree: frames and nodes are known by their names, which both profiles have.
+static int add_against(struct spy__flame *flame)
+{
+    const struct spy__profile *own = flame->profile;
+    forget_locations(flame);
+    flame->profile = own->against;
+    int rc = name_locations(flame);
+    if (rc == 0) {
+        rc = add_samples(flame, true);
+    }
+    flame->profile = own;
+    return rc;
+}
+
+int spy__flame_add_samples(struct spy__flame *flame)
+{
+    int rc = add_samples(flame, false);
+    return rc == 0 && flame->profile->against ? add_against(flame) : rc;
 }

@@ -31,8 +31,9 @@ struct spy__flame_frame {
 struct spy__flame_node {
     uint32_t parent; // SPY__PROFILE_NONE: a root
     uint32_t frame;
-    uint64_t cpu_ns, waited_ns; // of itself alone
-    uint32_t samples;           // likewise
+    uint64_t cpu_ns, waited_ns;                 // of itself alone
+    uint32_t samples;                           // likewise
+    uint64_t against_cpu_ns, against_waited_ns; // of what the profile is compared with
 };
 
 struct spy__flame {
@@ -53,7 +54,8 @@ struct spy__flame {
 
 // Names all frames; the tree is empty. Returns 0 or -ENOMEM; free it in both cases.
 int spy__flame_init(struct spy__flame *flame, const struct spy__profile *profile);
-// Adds all samples to the tree. Returns 0 or -ENOMEM.
+// Adds all samples to the tree, and those of what the profile is compared with, where there is one.
+// Returns 0 or -ENOMEM. From here on the profile is not to be walked.
 int spy__flame_add_samples(struct spy__flame *flame);
 void spy__flame_done(struct spy__flame *flame);
 

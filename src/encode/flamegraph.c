@@ -18,6 +18,28 @@ static void put_u64(struct spy__json *j, const char *key, uint64_t value)
     spy__json_u64(j, value);
 }
 
+static uint64_t samples_of(const struct spy__profile *p)
+{
+    uint64_t samples = 0;
+    for (uint32_t i = 0; i < p->sample_count; i++) {
+        samples += p->samples[i].waited ? 0 : p->samples[i].count;
+    }
+    return samples;
+}
+
+static void put_against(struct spy__json *j, const struct spy__profile *against)
+{
+    spy__json_key(j, "against");
+    spy__json_object(j);
+    put_u64(j, "start_ns", against->start_ns);
+    put_u64(j, "duration_ns", against->duration_ns);
+    put_u64(j, "cpu_ns", spy__profile_total_ns(against, false));
+    put_u64(j, "waited_ns", spy__profile_total_ns(against, true));
+    put_u64(j, "samples", samples_of(against));
+    put_u64(j, "lost", against->lost);
+    spy__json_object_end(j);
+}
+
 static void put_facts(struct spy__json *j, const struct spy__flamegraph *graph)
 {
     static const char *const kinds[] = {
@@ -25,10 +47,6 @@ static void put_facts(struct spy__json *j, const struct spy__flamegraph *graph)
     };
     const struct spy__profile *p = graph->profile;
     char trace[33] = "";
-    uint64_t samples = 0;
-    for (uint32_t i = 0; i < p->sample_count; i++) {
-        samples += p->samples[i].waited ? 0 : p->samples[i].count;
-    }
     if (p->trace_hi | p->trace_lo) {
         spy__hex_u64(trace, p->trace_hi);
         spy__hex_u64(trace + 16, p->trace_lo);
@@ -44,13 +62,16 @@ static void put_facts(struct spy__json *j, const struct spy__flamegraph *graph)
     put_u64(j, "rate_hz", p->rate_hz);
     put_u64(j, "period_bytes", p->period_bytes);
     put_str(j, "note", p->note);
-    put_u64(j, "samples", samples);
+    put_u64(j, "samples", samples_of(p));
     put_u64(j, "threads", p->thread_count);
     put_u64(j, "lost", p->lost);
     spy__json_key(j, "truncated");
     spy__json_bool(j, p->truncated);
     put_str(j, "correlation_id", p->correlation_id);
     put_str(j, "trace_id", trace);
+    if (p->against) {
+        put_against(j, p->against);
+    }
 }
 
 static void put_tree(struct spy__json *j, const struct spy__flame *flame)
@@ -76,6 +97,10 @@ static void put_tree(struct spy__json *j, const struct spy__flame *flame)
         spy__json_u64(j, node->frame);
         spy__json_u64(j, node->cpu_ns);
         spy__json_u64(j, node->waited_ns);
+        if (flame->profile->against) {
+            spy__json_u64(j, node->against_cpu_ns);
+            spy__json_u64(j, node->against_waited_ns);
+        }
         spy__json_array_end(j);
     }
     spy__json_array_end(j);

@@ -1,4 +1,6 @@
-// A profile as one HTML page: its flame graph with search and zoom, its operations, its log lines.
+// A profile as one HTML page: its flame graph with search and zoom, its operations, its log lines; one
+// that is compared with another has a differential flame graph
+// (https://www.brendangregg.com/blog/2014-11-09/differential-flame-graphs.html).
 // The page needs nothing else and no network, and treats all names as text.
 //
 // The page is src/encode/flamegraph/, built in by embed.py; what is written here is its data.

@@ -34,14 +34,59 @@ static void put_stack(struct spy__buf *out, const struct spy__flame *flame, uint
     }
 }
 
-static void put_line(struct spy__buf *out, const struct spy__flame *flame, uint32_t node,
-                     uint64_t number)
+static void put_number(struct spy__buf *out, uint64_t number)
 {
     char text[SPY__NUMBER_MAX];
-    put_stack(out, flame, node);
     spy__buf_putc(out, ' ');
     spy__buf_put(out, text, spy__u64_print(text, number));
-    spy__buf_putc(out, '\n');
+}
+
+// What a line says: of bytes, or of nanoseconds.
+static uint64_t number_of(const struct spy__profile *profile, uint64_t weight)
+{
+    return profile->kind == SPY__PROFILE_HEAP ? weight : (weight + NS_PER_US / 2) / NS_PER_US;
+}
+
+static uint64_t now_of(const struct spy__flame_node *node, bool waited)
+{
+    return node->cpu_ns + (waited ? node->waited_ns : 0);
+}
+
+static uint64_t before_of(const struct spy__flame_node *node, bool waited)
+{
+    return node->against_cpu_ns + (waited ? node->against_waited_ns : 0);
+}
+
+// What was before is brought to the sum of what is now by this.
+static double scale_of(const struct spy__flame *flame, bool waited)
+{
+    uint64_t now = 0, before = 0;
+    for (uint32_t i = 0; i < flame->node_count; i++) {
+        now += now_of(&flame->nodes[i], waited);
+        before += before_of(&flame->nodes[i], waited);
+    }
+    return now > 0 && before > 0 ? (double)now / (double)before : 1;
+}
+
+static void put_lines(struct spy__buf *out, const struct spy__flame *flame, bool waited)
+{
+    const struct spy__profile *profile = flame->profile;
+    const double scale = profile->against ? scale_of(flame, waited) : 0;
+    for (uint32_t i = 0; i < flame->node_count; i++) {
+        const struct spy__flame_node *node = &flame->nodes[i];
+        const double before_ns = (double)before_of(node, waited) * scale;
+        const uint64_t now = number_of(profile, now_of(node, waited));
+        const uint64_t before = number_of(profile, (uint64_t)before_ns);
+        if (now == 0 && before == 0) {
+            continue;
+        }
+        put_stack(out, flame, i);
+        if (profile->against) {
+            put_number(out, before);
+        }
+        put_number(out, now);
+        spy__buf_putc(out, '\n');
+    }
 }
 
 int spy__encode_folded(struct spy__buf *out, const struct spy__profile *profile, bool waited)
@@ -51,13 +96,8 @@ int spy__encode_folded(struct spy__buf *out, const struct spy__profile *profile,
     if (rc == 0) {
         rc = spy__flame_add_samples(&flame);
     }
-    for (uint32_t i = 0; rc == 0 && i < flame.node_count; i++) {
-        uint64_t ns = flame.nodes[i].cpu_ns + (waited ? flame.nodes[i].waited_ns : 0);
-        uint64_t number =
-            profile->kind == SPY__PROFILE_HEAP ? ns : (ns + NS_PER_US / 2) / NS_PER_US;
-        if (number > 0) {
-            put_line(out, &flame, i, number);
-        }
+    if (rc == 0) {
+        put_lines(out, &flame, waited);
     }
     spy__flame_done(&flame);
     return rc == 0 && out->failed ? -ENOMEM : rc;

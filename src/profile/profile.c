@@ -55,6 +55,7 @@ void spy__profile_free(struct spy__profile *p)
     if (!p) {
         return;
     }
+    spy__profile_free(p->against);
     struct spy__profile_own *own = p->own;
     struct table *tables[] = { &own->samples, &own->stacks, &own->locations,
                                &own->threads, &own->spans,  &own->operations };

@@ -97,6 +97,8 @@ struct spy__profile {
     bool truncated;        // it ended at its limit of time, before its request did
     uint64_t period_bytes; // of a heap profile: from one sample to the next
     char note[256];        // what its reader should know; "" for nothing
+    struct spy__profile
+        *against; // what it is to be compared with: another time; NULL; freed with it
 
     struct spy__profile_sample *samples; // by time, where they have one
     struct spy__profile_heap *heap;      // one a sample of a heap profile, else NULL; freed with it

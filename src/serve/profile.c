@@ -100,10 +100,16 @@ int spy__profile_view_param(struct spy__profile_ask_view *ask, const char *name,
         ask->seconds = ok ? (unsigned)number : ask->seconds;
     } else if (strcmp(name, "from") == 0) {
         *ret_why = "from is in seconds since 1970.";
-        ok = ask->has_from = read_number(&ask->from_s, value);
+        ok = ask->time.has_from = read_number(&ask->time.from_s, value);
     } else if (strcmp(name, "to") == 0) {
         *ret_why = "to is in seconds since 1970.";
-        ok = ask->has_to = read_number(&ask->to_s, value);
+        ok = ask->time.has_to = read_number(&ask->time.to_s, value);
+    } else if (strcmp(name, "against_from") == 0) {
+        *ret_why = "against_from is in seconds since 1970.";
+        ok = ask->against.has_from = read_number(&ask->against.from_s, value);
+    } else if (strcmp(name, "against_to") == 0) {
+        *ret_why = "against_to is in seconds since 1970.";
+        ok = ask->against.has_to = read_number(&ask->against.to_s, value);
     } else if (strcmp(name, "view") == 0) {
         *ret_why = "view is cpu or wall.";
         ok = strcmp(value, "cpu") == 0 || strcmp(value, "wall") == 0;
@@ -120,6 +126,21 @@ int spy__profile_view_param(struct spy__profile_ask_view *ask, const char *name,
         (void)snprintf(ask->id, sizeof(ask->id), "%s", ok ? value : "");
     }
     return ok ? 0 : -EINVAL;
+}
+
+static bool is_said(const struct spy__profile_time *time)
+{
+    return time->has_from || time->has_to;
+}
+
+bool spy__profile_view_agrees(const struct spy__profile_ask_view *ask, const char **ret_why)
+{
+    const bool form = ask->wish.form == SPY__WISH_HTML || ask->wish.form == SPY__WISH_FOLDED;
+    if (is_said(&ask->against) && (!form || ask->heap || ask->id[0])) {
+        *ret_why = "Two times of the process are compared, as a page or as folded text.";
+        return false;
+    }
+    return true;
 }
 
 static int take_param(void *arg, const char *name, const char *value, const char **ret_why)
@@ -147,15 +168,30 @@ static int sample(struct spy__profile_views *views, const struct spy__profile_as
     return *ret ? 0 : -ENOMEM;
 }
 
-static int history(const struct spy__profile_ask_view *ask, struct spy__profile **ret)
+static int window(const struct spy__profile_time *time, struct spy__profile **ret)
 {
     uint64_t from_ns, to_ns;
     if (!spy__profile_covered(&from_ns, &to_ns)) {
         return -ENODATA;
     }
-    *ret = spy__profile_window(ask->has_from ? ask->from_s * NS_PER_S : from_ns,
-                               ask->has_to ? ask->to_s * NS_PER_S : to_ns);
+    *ret = spy__profile_window(time->has_from ? time->from_s * NS_PER_S : from_ns,
+                               time->has_to ? time->to_s * NS_PER_S : to_ns);
     return *ret ? 0 : -ENOMEM;
+}
+
+static int history(const struct spy__profile_ask_view *ask, struct spy__profile **ret)
+{
+    struct spy__profile *profile = NULL;
+    int err = window(&ask->time, &profile);
+    if (err == 0 && is_said(&ask->against)) {
+        err = window(&ask->against, &profile->against);
+    }
+    if (err != 0) {
+        spy__profile_free(profile);
+        return err;
+    }
+    *ret = profile;
+    return 0;
 }
 
 static int find(struct spy__profile_views *views, const struct spy__profile_ask_view *ask,
@@ -168,7 +204,8 @@ static int find(struct spy__profile_views *views, const struct spy__profile_ask_
         *ret = spy__profile_of_slow(ask->id);
         return *ret ? 0 : -ENOENT;
     }
-    return ask->has_from || ask->has_to ? history(ask, ret) : sample(views, ask, ret);
+    return is_said(&ask->time) || is_said(&ask->against) ? history(ask, ret)
+                                                         : sample(views, ask, ret);
 }
 
 // ---- the answer
@@ -276,7 +313,7 @@ struct MHD_Response *spy__profile_view_response(struct spy__profile_views *views
     *ret_type = TEXT;
     (void)spy__profile_view_has(path, &ask);
     const char *why = spy__params_read(connection, take_param, &ask);
-    if (why) {
+    if (why || !spy__profile_view_agrees(&ask, &why)) {
         return say(ret_status, MHD_HTTP_BAD_REQUEST, why);
     }
     if (ask.kept) {

@@ -9,6 +9,7 @@
 //     /debug/profiles/ID                what ?profile= made of the request with this correlation id
 //     ...?from=SECONDS&to=SECONDS       instead: that time of the history, since 1970; either may be
 //                                       left out
+//     ...&against_from=SECONDS&against_to=SECONDS  compared with that time, as a page or folded
 //     ...?id=ID                         instead: the slow request with this id
 //     /debug/slow/ID                    the same, as a page
 //     ...?profile=WORDS                 as of a request: cpu, pprof, folded, speedscope
@@ -54,15 +55,20 @@ void spy__profile_views_init(struct spy__profile_views *views, spy__profile_writ
 void spy__profile_views_close(struct spy__profile_views *views);
 void spy__profile_views_done(struct spy__profile_views *views);
 
+// A time of the history, since 1970; an end that is not said is its own.
+struct spy__profile_time {
+    bool has_from, has_to;
+    uint64_t from_s, to_s;
+};
+
 // What a query asks for.
 struct spy__profile_ask_view {
     struct spy__wish wish;
-    bool has_from, has_to; // of the history
-    uint64_t from_s, to_s;
-    unsigned seconds;                      // of now, where neither is said
-    char id[SPY__PROFILE_VIEW_ID_MAX + 1]; // of a slow request; "" for none
-    bool kept;                             // ?profile= made it
-    bool heap;                             // the heap's, in place of any other
+    struct spy__profile_time time, against; // against: what it is compared with
+    unsigned seconds;                       // of now, where no time is said
+    char id[SPY__PROFILE_VIEW_ID_MAX + 1];  // of a slow request; "" for none
+    bool kept;                              // ?profile= made it
+    bool heap;                              // the heap's, in place of any other
 };
 
 // What is asked of this path, without a query. False: it is none of ours.
@@ -71,6 +77,8 @@ bool spy__profile_view_has(const char *path, struct spy__profile_ask_view *ret);
 // sentence in *ret_why.
 int spy__profile_view_param(struct spy__profile_ask_view *ask, const char *name, const char *value,
                             const char **ret_why);
+// Whether all that is asked for goes together. False: *ret_why is a sentence.
+bool spy__profile_view_agrees(const struct spy__profile_ask_view *ask, const char **ret_why);
 
 // The answer, its status and its type. NULL without memory.
 struct MHD_Response *spy__profile_view_response(struct spy__profile_views *views,

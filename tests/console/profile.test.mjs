@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { addressOf, localMinute, parseMinute, windowOf } from "../../console/lib/profile.js";
+import { addressOf, againstOf, localMinute, parseMinute, windowOf } from "../../console/lib/profile.js";
 
 test("a window lies within what is covered", () => {
     assert.deepEqual(windowOf("5m", { from: 0, to: 10000 }, 9990.5), { from: 9691, to: 9991 });
@@ -20,6 +20,16 @@ test("minutes go there and back", () => {
     }
 });
 
+test("what a time is compared with lies before it, and is kept", () => {
+    const covered = { from: 1000.5, to: 20000 }, time = { from: 15000, to: 15900 };
+    assert.deepEqual(againstOf("the time just before", time, covered), { from: 14100, to: 15000 });
+    assert.deepEqual(againstOf("an hour before", time, covered), { from: 11400, to: 12300 });
+    assert.deepEqual(againstOf("an hour before", { from: 4000, to: 4900 }, covered), { from: 1000, to: 1300 });
+    assert.equal(againstOf("an hour before", { from: 2000, to: 2900 }, covered), null);
+    assert.equal(againstOf("", time, covered), null);
+});
+
 test("an address", () => {
+    assert.equal(addressOf("flamegraph", { from: 60, to: 120 }, { from: 0, to: 60 }), "/debug/flamegraph?from=60&to=120&against_from=0&against_to=60");
     assert.equal(addressOf("pprof/wall", { from: 60, to: 120 }), "/debug/pprof/wall?from=60&to=120");
 });

@@ -71,8 +71,25 @@ class ProfileViews(unittest.TestCase):
 
         self.service.until(seen)
 
+    def test_two_times_are_compared(self):
+        minute = int(time.time()) - 600
+
+        def of_one():
+            return re.search(r";own_3;busy;busy_a \d+\n", self.view(f"/debug/pprof/folded?from={minute}").body.decode())
+
+        self.service.until(of_one)
+        data = data_of(self.view(f"/debug/flamegraph?from={minute}&against_from={minute}").body.decode())
+        self.assertGreater(data["against"]["samples"], 0)
+        self.assertEqual({len(node) for node in data["nodes"]}, {6})
+        lines = self.view(f"/debug/pprof/folded?against_from={minute}").body.decode()
+        self.assertRegex(lines, r";own_3;busy;busy_a [1-9]\d* [1-9]\d*\n")
+        lines = self.view(f"/debug/pprof/folded?from={minute}&against_to=1000").body.decode()
+        self.assertRegex(lines, r";own_3;busy;busy_a 0 [1-9]\d*\n")  # before all that is kept, there is nothing
+
     def test_what_is_not_understood_is_refused(self):
-        for query in ("seconds=0", "seconds=61", "seconds=x", "from=-1", "to=99999999999", "view=both", "id=" + "x" * 129):
+        for query in ("seconds=0", "seconds=61", "seconds=x", "from=-1", "to=99999999999", "view=both", "id=" + "x" * 129,
+                      "against_from=x", "against_to=-1", "against_from=1&profile=pprof", "from=1&against_to=1&profile=speedscope", "against_to=1&id=nobody",
+                      "against_to=1&kind=heap"):
             answer = self.service.admin(f"/debug/flamegraph?{query}")
             self.assertEqual(answer.status, 400, query)
             self.assertTrue(answer.body.endswith(b"."))

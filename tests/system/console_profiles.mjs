@@ -32,6 +32,13 @@ const checks = {
         const chosen = await drawn(page, "from=978");
         await page.locator('input[name="to"]').fill("2000-01-01T00:00");
         const wrong = await page.locator('input[name="to"]').evaluate((input) => ({ valid: input.validity.valid, src: document.querySelector("iframe").getAttribute("src") }));
+        // From long ago to long from now: an hour before that there is the same, and just before it nothing.
+        await page.locator('input[name="to"]').fill("2099-01-01T00:00");
+        await page.locator('select[name="against"]').selectOption("an hour before");
+        const compared = await drawn(page, "against_from=");
+        await page.locator('select[name="against"]').selectOption("the time just before");
+        const alone = await drawn(page, "to=407");
+        const kept = await page.locator('select[name="against"]').evaluate((select) => select.validity.valid);
         const rows = await page.locator("[data-section=slow] tbody tr").evaluateAll((all) => all.map((row) => ({
             id: row.dataset.id, cells: [...row.cells].map((cell) => cell.textContent), links: [...row.querySelectorAll("a")].map((a) => a.getAttribute("href")),
         })));
@@ -42,7 +49,7 @@ const checks = {
         const [own] = await Promise.all([page.context().waitForEvent("page"), link.click()]);
         await own.locator("#graph .frame").first().waitFor({ timeout: WAIT_MS });
         const slow = { address: own.url().slice(PAGE.length), title: await own.locator("#title").textContent() };
-        return { first, before, chosen, wrong, meme, slow };
+        return { first, before, chosen, wrong, compared, alone, kept, meme, slow };
     },
 
     async narrow() {

@@ -9,7 +9,46 @@ const enter = (options = {}) => open(REPORT, { ready: ".frame", ...options });
 const texts = (page, selector) => page.locator(selector).allTextContents();
 const width = (page, name) => page.locator(`.frame[aria-label^="${name} "]`).first().evaluate((e) => e.getBoundingClientRect().width / e.parentElement.clientWidth);
 
+// The page with two times of known stacks in place of its own data: milliseconds [now, before].
+const known = { even: [100, 100], faster: [100, 200], slower: [200, 100], fresh: [50, 0], gone: [0, 50] };
+
+function compared(html) {
+    return html.replace(/(<script type="application\/json" id="data">)(.*?)(<\/script>)/s, (_, begin, json, end) => {
+        const data = JSON.parse(json), ns = 1e6;
+        Object.assign(data, { title: "Two times", kind: "wall", cpu_ns: 450 * ns, waited_ns: 0, spans: [], lines: [] });
+        data.against = { start_ns: data.start_ns - 6e10, duration_ns: 6e10, cpu_ns: 450 * ns, waited_ns: 0, samples: 45, lost: 0 };
+        data.frames = [[0, "main", "main.c"], ...Object.keys(known).map((name) => [0, name, "work.c"])];
+        data.nodes = [[-1, 0, 0, 0, 0, 0], ...Object.values(known).map(([now, before], i) => [0, i + 1, now * ns, 0, before * ns, 0])];
+        return begin + JSON.stringify(data) + end;
+    });
+}
+
+const enterCompared = (options) => enter({ ...options, before: (page) => page.route(`**/${REPORT}`, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: compared(await response.text()) });
+}) });
+
+/** Of each frame by its name: what it says of its change, and whether it is red or blue. */
+const shown = (page) => page.locator(".frame").evaluateAll((all) => Object.fromEntries(all.map((frame) => {
+    const [red, , blue] = getComputedStyle(frame).backgroundColor.match(/\d+/g).map(Number);
+    return [frame.textContent, [frame.dataset.change ?? "", Math.abs(red - blue) < 12 ? "" : red > blue ? "red" : "blue", frame.getAttribute("aria-label")]];
+})));
+
 const checks = {
+    /** A differential flame graph, by the widths of now and of before. */
+    async compared() {
+        const page = await enterCompared();
+        const seen = { facts: await page.locator("#facts").textContent(), now: await shown(page) };
+        seen.legend = await page.locator(".legend:visible").textContent();
+        seen.rows = await page.locator("#heaviest tbody tr").evaluateAll((all) => all.map((row) => [...row.cells].map((cell) => cell.textContent)));
+        await page.fill("#search", "slower");
+        seen.found = (await shown(page)).slower[1];
+        await page.fill("#search", "");
+        await page.click("#before");
+        seen.before = await shown(page);
+        return seen;
+    },
+
     /** Searches, zooms, resets, changes the view. */
     async use() {
         const page = await enter();
@@ -39,6 +78,8 @@ const checks = {
     async screenshots() {
         const page = await enter({ height: 1000, theme: "light" });
         await page.screenshot({ path: path.join(SCREENSHOTS, "flamegraph-1440.png") });
+        const other = await enterCompared({ height: 500, theme: process.env.THEME || "light" });
+        await other.screenshot({ path: path.join(SCREENSHOTS, "flamegraph-compared.png") });
         return {};
     },
 };

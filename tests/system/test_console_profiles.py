@@ -30,6 +30,10 @@ class Profiles(unittest.TestCase):
         self.assertGreater(seen["chosen"]["frames"], 3)
         self.assertFalse(seen["wrong"]["valid"])
         self.assertEqual(seen["wrong"]["src"], seen["chosen"]["address"])  # it stays as it was
+        self.assertRegex(seen["compared"]["address"], r"&against_from=\d+&against_to=4070\d+$")
+        self.assertGreater(seen["compared"]["frames"], 3)
+        self.assertNotIn("against", seen["alone"]["address"])
+        self.assertFalse(seen["kept"])
         kept = {one["correlation_id"]: one for one in ask(self.memegen, "/debug/slow").json()["slow"]}
         one = kept[seen["meme"]["id"]]
         self.assertEqual(seen["meme"]["cells"][3], str(one["samples"]))

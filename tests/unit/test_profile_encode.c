@@ -71,6 +71,44 @@ static void test_folded(void **state)
     spy__buf_done(&out);
 }
 
+// The rig, compared with one whose busy_b() took four times as long, and where nothing was odd.
+static struct spy__profile *make_compared(void)
+{
+    struct spy__profile *p = profile_rig_new(), *before = profile_rig_new();
+    assert_true(p && before);
+    p->against = before;
+    const uint32_t b = before->samples[3].stack, odd = before->samples[40].stack;
+    for (uint32_t i = 0; i < before->sample_count; i++) {
+        struct spy__profile_sample *sample = &before->samples[i];
+        if (!sample->waited) {
+            sample->weight_ns *= sample->stack == b ? 4 : sample->stack == odd ? 0 : 1;
+        }
+    }
+    return p;
+}
+
+static void test_folded_against_another(void **state)
+{
+    struct spy__buf out;
+    struct spy__profile *p = make_compared();
+    (void)state;
+    spy__buf_init(&out, BYTES_MAX);
+    assert_int_equal(spy__encode_folded(&out, p, true), 0);
+    assert_golden(&out, GOLDEN "profile_against.folded");
+    spy__buf_putc(&out, '\0');
+    // Before, 950 ms in all are brought to the 660 of now.
+    assert_non_null(strstr(out.bytes, "main;busy_a;spin 208421 300000\n"));
+    assert_non_null(strstr(out.bytes, "main;busy_b 277895 100000\n"));
+    assert_non_null(strstr(out.bytes, " 0 10000\n")); // was not there
+    spy__buf_reset(&out);
+    p->sample_count = 0; // nothing is there: what was before stays as it is
+    assert_int_equal(spy__encode_folded(&out, p, false), 0);
+    spy__buf_putc(&out, '\0');
+    assert_string_equal(out.bytes, "main;busy_a;spin 300000 0\nmain;busy_b 400000 0\n");
+    spy__buf_done(&out);
+    spy__profile_free(p);
+}
+
 static void test_speedscope(void **state)
 {
     struct spy__buf out;
@@ -158,6 +196,42 @@ static void test_flamegraph(void **state)
     spy__buf_done(&out);
 }
 
+static void test_flamegraph_against_another(void **state)
+{
+    struct spy__buf out;
+    struct spy__profile *p = make_compared();
+    (void)state;
+    spy__buf_init(&out, BYTES_MAX);
+    assert_int_equal(
+        spy__encode_flamegraph(&out, &(struct spy__flamegraph){ .profile = p, .title = "" }), 0);
+    spy__buf_putc(&out, '\0');
+    json_t *data = data_of(out.bytes), *node;
+    assert_non_null(data);
+    json_t *against = json_object_get(data, "against");
+    assert_int_equal(json_integer_value(json_object_get(data, "cpu_ns")), 410000000);
+    assert_int_equal(json_integer_value(json_object_get(against, "cpu_ns")), 700000000);
+    assert_int_equal(json_integer_value(json_object_get(against, "waited_ns")), 250000000);
+    assert_int_equal(json_integer_value(json_object_get(against, "samples")), 41);
+    // One tree of both: no node that the profile by itself does not have.
+    json_t *nodes = json_object_get(data, "nodes");
+    json_int_t now_ns = 0, before_ns = 0, waited_ns = 0;
+    size_t i;
+    assert_int_equal(json_array_size(nodes), 7);
+    json_array_foreach(nodes, i, node)
+    {
+        assert_int_equal(json_array_size(node), 6);
+        now_ns += json_integer_value(json_array_get(node, 2));
+        before_ns += json_integer_value(json_array_get(node, 4));
+        waited_ns += json_integer_value(json_array_get(node, 5));
+    }
+    assert_int_equal(now_ns, 410000000);
+    assert_int_equal(before_ns, 700000000);
+    assert_int_equal(waited_ns, 250000000);
+    json_decref(data);
+    spy__buf_done(&out);
+    spy__profile_free(p);
+}
+
 // A profile with nothing in it, and samples without a stack.
 static void test_of_nothing(void **state)
 {
@@ -202,15 +276,18 @@ static int encode_all(struct spy__buf *out, const struct spy__profile *p)
 static void test_memory_runs_out(void **state)
 {
     int rc = -ENOMEM;
+    struct spy__profile *p = make_compared();
+    (void)state;
     for (long n = 0; rc != 0; n++) {
         struct spy__buf out;
         spy__buf_init(&out, BYTES_MAX);
         alloc_fail_after(n);
-        rc = encode_all(&out, *state);
+        rc = encode_all(&out, p);
         alloc_fail_never();
         assert_true(rc == 0 || rc == -ENOMEM);
         spy__buf_done(&out);
     }
+    spy__profile_free(p);
 }
 
 static void test_no_more_than_its_room(void **state)
@@ -252,9 +329,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_folded),
+        cmocka_unit_test(test_folded_against_another),
         cmocka_unit_test(test_speedscope),
         cmocka_unit_test(test_pprof),
         cmocka_unit_test(test_flamegraph),
+        cmocka_unit_test(test_flamegraph_against_another),
         cmocka_unit_test(test_of_nothing),
         cmocka_unit_test(test_memory_runs_out),
         cmocka_unit_test(test_no_more_than_its_room),

@@ -2,13 +2,15 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const [PARENT, FRAME, CPU, WAITED] = [0, 1, 2, 3];
+  const [PARENT, FRAME, CPU, WAITED, BEFORE] = [0, 1, 2, 3, 4]; // from BEFORE on: CPU and WAITED of what it is compared with
   const KINDS = ["app", "library", "unknown", "waiting"];
   const ROW = 20, THINNEST = 0.6, HEAVIEST = 12;
   const $ = id => document.getElementById(id);
   const nodes = data.nodes, frames = data.frames, ROOT = nodes.length;
-  const state = { view: data.kind, zoom: ROOT, search: "" };
-  let totals = [], selves = [], children = [];
+  const against = data.against || null;
+  const state = { view: data.kind, width: "now", zoom: ROOT, search: "" };
+  let totals = [], selves = [], children = []; // of the widths
+  let now = {}, before = {}; // the same of both, where two are compared
 
   const element = (tag, text, name) => {
     const made = document.createElement(tag);
@@ -29,15 +31,43 @@
   const parentOf = node => nodes[node][PARENT] < 0 ? ROOT : nodes[node][PARENT];
   const frameOf = node => node === ROOT ? ["", "all", ""] : frames[nodes[node][FRAME]];
 
+  function sumsOf(cpu, waited) {
+    const own = nodes.map(n => n[cpu] + (state.view === "wall" ? n[waited] : 0)), all = own.concat(0);
+    for (let i = ROOT - 1; i >= 0; i--) all[parentOf(i)] += all[i]; // children come behind their parents
+    return { selves: own, totals: all };
+  }
+
   function addUp() {
-    selves = nodes.map(n => n[CPU] + (state.view === "wall" ? n[WAITED] : 0));
-    totals = selves.concat(0);
+    now = sumsOf(CPU, WAITED);
+    before = against ? sumsOf(BEFORE, BEFORE + 1) : now;
+    ({ selves, totals } = state.width === "now" ? now : before);
     children = Array.from({ length: ROOT + 1 }, () => []);
-    for (let i = ROOT - 1; i >= 0; i--) { // children come behind their parents
-      totals[parentOf(i)] += totals[i];
+    for (let i = ROOT - 1; i >= 0; i--) {
       if (totals[i] > 0) children[parentOf(i)].push(i);
     }
     children.forEach(list => list.sort((a, b) => totals[b] - totals[a]));
+  }
+
+  // ---- two times compared: by shares, as they may have lasted unlike long, and been busy unlike much
+
+  const share = (part, whole) => whole > 0 ? part / whole : 0;
+
+  // -1 (gone) to 1 (new); 0.5 is twice as much.
+  const changeOf = (is, was) => Math.max(is, was) > 0 ? (is - was) / Math.max(is, was) : 0;
+
+  function changed(is, was) {
+    if (is === was) return "";
+    return was === 0 ? "new" : is === 0 ? "gone" : `${is < was ? "−" : "+"}${(100 * Math.abs(is / was - 1)).toFixed(0)} %`;
+  }
+
+  const sharesOf = node => [share(now.totals[node], now.totals[ROOT]), share(before.totals[node], before.totals[ROOT])];
+
+  // Red is more and blue is less, as in Brendan Gregg's differential flame graphs; there, by a function's own samples, here by all
+  // that is in it.
+  function paint(made, node) {
+    const change = changeOf(...sharesOf(node)), strength = Math.abs(change);
+    made.style.background = strength < 0.02 ? "" : `hsl(${change > 0 ? 8 : 212} ${40 + 50 * strength}% ${90 - 28 * strength}%)`;
+    made.dataset.change = change.toFixed(2);
   }
 
   const matches = node => node !== ROOT && state.search !== "" && frameOf(node)[1].toLowerCase().includes(state.search);
@@ -57,6 +87,11 @@
   function describe(node) {
     const [, name, where] = frameOf(node);
     const self = node === ROOT ? 0 : selves[node];
+    if (against) {
+      const [is, was] = sharesOf(node);
+      return [name + (where ? `  (${where})` : ""), `${percent(is, 1)} of the time now (${amount(now.totals[node])}), ` +
+        `${percent(was, 1)} before (${amount(before.totals[node])})${changed(is, was) && `: ${changed(is, was)}`}`];
+    }
     return [name + (where ? `  (${where})` : ""),
       `${amount(totals[node])}, ${percent(totals[node], totals[ROOT])} of all` +
       (state.zoom === ROOT ? "" : `, ${percent(totals[node], totals[state.zoom])} of ${frameOf(state.zoom)[1]}`) +
@@ -67,7 +102,8 @@
 
   function bar(node, depth, left, width, above) {
     const pixels = width * $("graph").clientWidth;
-    const made = element("div", pixels > 24 ? frameOf(node)[1] : "", `frame ${KINDS[frameOf(node)[0]] || "unknown"}`);
+    const made = element("div", pixels > 24 ? frameOf(node)[1] : "", `frame ${against ? "same" : KINDS[frameOf(node)[0]] || "unknown"}`);
+    if (against && node !== ROOT && !matches(node)) paint(made, node);
     made.style.left = `${100 * left}%`;
     made.style.width = `${100 * width}%`;
     made.style.top = `${depth * ROW}px`;
@@ -107,6 +143,8 @@
     $("reset").disabled = state.zoom === ROOT;
     $("wall").setAttribute("aria-pressed", state.view === "wall");
     $("cpu").setAttribute("aria-pressed", state.view === "cpu");
+    $("now").setAttribute("aria-pressed", state.width === "now");
+    $("before").setAttribute("aria-pressed", state.width === "before");
     $("detail").textContent = totals[ROOT] > 0 ? describe(state.zoom).join(": ")
       : heap ? "Nothing that was sampled is in use." : "Nothing was sampled: no CPU time was used" + (state.view === "wall" ? " and nothing waited." : ".");
   }
@@ -138,12 +176,30 @@
     $("heaviest").hidden = rows.length === 0;
   }
 
+  // What a function's own time has changed by, most first.
+  function drawChanged() {
+    const sums = new Map();
+    nodes.forEach((node, i) => {
+      const sum = sums.get(node[FRAME]) || [0, 0];
+      sums.set(node[FRAME], [sum[0] + now.selves[i], sum[1] + before.selves[i]]);
+    });
+    const shares = [...sums].map(([frame, [is, was]]) => [frame, share(is, now.totals[ROOT]), share(was, before.totals[ROOT])]);
+    const rows = shares.filter(([, is, was]) => is !== was).sort((a, b) => Math.abs(b[1] - b[2]) - Math.abs(a[1] - a[2])).slice(0, HEAVIEST);
+    $("heaviest").querySelector("tbody").replaceChildren(...rows.map(([frame, is, was]) => {
+      const row = element("tr"), name = element("td", `${frames[frame][1]} `);
+      name.append(element("small", frames[frame][2]));
+      row.append(name, element("td", percent(was, 1)), element("td", percent(is, 1)), element("td", changed(is, was)));
+      return row;
+    }));
+    $("heaviest").hidden = rows.length === 0;
+  }
+
   function show(change) {
     Object.assign(state, change);
-    if ("view" in change) {
+    if ("view" in change || "width" in change) {
       addUp();
       if (totals[state.zoom] === 0) state.zoom = ROOT;
-      drawHeaviest();
+      (against ? drawChanged : drawHeaviest)();
     }
     $("tip").hidden = true;
     draw();
@@ -158,7 +214,9 @@
       ["Threads", data.threads === 0 ? "" : String(data.threads)],
       ["Overhead", data.duration_ns > 0 ? `${time(data.overhead_ns)} (${percent(data.overhead_ns, data.duration_ns)})` : ""],
       ["Status", data.status > 0 ? String(data.status) : ""],
-      ["Began", new Date(data.start_ns / 1e6).toISOString()], ["Correlation id", data.correlation_id], ["Trace", data.trace_id]];
+      [against ? "Now" : "Began", new Date(data.start_ns / 1e6).toISOString()],
+      ["Before", against ? `${new Date(against.start_ns / 1e6).toISOString()}, ${against.samples} samples, CPU time ${time(against.cpu_ns)}` : ""],
+      ["Correlation id", data.correlation_id], ["Trace", data.trace_id]];
     document.title = `${data.title}: profile`;
     $("title").textContent = data.title;
     for (const [name, value] of facts.filter(f => f[1])) {
@@ -169,7 +227,14 @@
     $("notes").textContent = (data.kind === "cpu" ? "CPU time alone was profiled. " : "") + (data.note ? `${data.note} ` : "") +
       (data.truncated ? "It ended at its limit of time, before what it profiles did. " : "") +
       (data.lost > 0 && !heap ? `${data.lost} samples found no room. ` : "") + (data.left_out > 0 ? `${data.left_out} samples found no room in the graph. ` : "");
+    if (against && against.samples === 0) $("notes").textContent += "There is nothing to compare with: of the time before, no samples are kept. ";
     $("views").hidden = data.kind !== "wall";
+    $("widths").hidden = !against;
+    document.querySelectorAll(".legend").forEach(legend => { legend.hidden = legend.classList.contains("change") !== (against !== null); });
+    if (against) {
+      $("heaviest").querySelector("h2").textContent = "Most changed in itself";
+      $("heaviest").querySelector("thead tr").replaceChildren(...["Function", "Before", "Now", "Change"].map(name => element("th", name)));
+    }
     if (heap) $("heaviest").querySelector("h2").textContent = "Most memory by itself";
   }
 
@@ -222,6 +287,8 @@
   $("graph").addEventListener("mouseleave", () => { $("tip").hidden = true; });
   $("wall").addEventListener("click", () => show({ view: "wall" }));
   $("cpu").addEventListener("click", () => show({ view: "cpu" }));
+  $("now").addEventListener("click", () => show({ width: "now" }));
+  $("before").addEventListener("click", () => show({ width: "before" }));
   $("reset").addEventListener("click", () => show({ zoom: ROOT }));
   $("search").addEventListener("input", () => show({ search: $("search").value.trim().toLowerCase() }));
   document.addEventListener("keydown", event => event.key === "Escape" && show({ zoom: ROOT }));
