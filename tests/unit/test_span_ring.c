@@ -45,7 +45,7 @@ static int tear_down(void **state)
 
 // The next record in this thread's ring, which is then free again; it is of the last one's bytes.
 static struct spy__wire_view taken;
-static char taken_bytes[SPY__RECORD_MAX], fields[512];
+static char taken_bytes[SPY__RECORD_MAX], fields[SPY__FIELD_STR_MAX + 512];
 
 static void take(void)
 {
