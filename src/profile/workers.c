@@ -202,9 +202,9 @@ static bool enlist(struct spy__worker *worker)
 
 static struct spy__worker *make_self(void)
 {
-    spy__thread_enter();
-    if (!may_be) {
-        return NULL;
+    spy__thread_enter(); // where all threads are to be workers, it makes it one
+    if (self || !may_be) {
+        return self;
     }
     may_be = false;
     struct spy__worker *worker = new_worker();

@@ -350,6 +350,32 @@ static void test_the_history_has_both(void **state)
 
 // ---- what is refused, and what is not there
 
+static void *ask_for_self(void *ret)
+{
+    *(bool *)ret = spy__worker_self() != NULL && spy__worker_self() == spy__worker_here();
+    return NULL;
+}
+
+// With continuous profiling all threads that call Spyglass are workers, with a timer from then on.
+static void test_a_thread_is_a_worker_from_its_first_call_on(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    for (unsigned hz = 0; hz <= SPY__SAMPLER_HZ; hz += SPY__SAMPLER_HZ) {
+        bool is_worker = false;
+        uint32_t profile;
+        start(hz);
+        struct spy_context_scope scope = spy_context_begin("worker", NULL);
+        assert_int_equal(spy__profile_begin(&profile, &(struct spy__profile_ask){ 0 }), 0);
+        assert_int_equal(pthread_create(&thread, NULL, ask_for_self, &is_worker), 0);
+        pthread_join(thread, NULL);
+        assert_true(is_worker);
+        spy__profile_cancel(profile);
+        spy_context_detach(scope);
+        spy__sampler_stop();
+    }
+}
+
 static void test_what_is_refused(void **state)
 {
     (void)state;
@@ -440,6 +466,7 @@ int main(void)
         cmocka_unit_test_teardown(test_a_sleep_is_waited_and_not_run, stop),
         cmocka_unit_test_teardown(test_a_helper_waits_for_the_operation_it_came_from, stop),
         cmocka_unit_test_teardown(test_the_history_has_both, stop),
+        cmocka_unit_test_teardown(test_a_thread_is_a_worker_from_its_first_call_on, stop),
         cmocka_unit_test_teardown(test_what_is_refused, stop),
         cmocka_unit_test_teardown(test_a_host_keeps_its_own_handler, stop),
         cmocka_unit_test_teardown(test_a_forked_child_starts_anew, stop),
