@@ -23,7 +23,7 @@ function compared(html) {
     });
 }
 
-const enterCompared = (options) => enter({ ...options, before: (page) => page.route(`**/${REPORT}`, async (route) => {
+const enterCompared = () => enter({ before: (page) => page.route(`**/${REPORT}`, async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, body: compared(await response.text()) });
 }) });
@@ -78,8 +78,6 @@ const checks = {
     async screenshots() {
         const page = await enter({ height: 1000, theme: "light" });
         await page.screenshot({ path: path.join(SCREENSHOTS, "flamegraph-1440.png") });
-        const other = await enterCompared({ height: 500, theme: process.env.THEME || "light" });
-        await other.screenshot({ path: path.join(SCREENSHOTS, "flamegraph-compared.png") });
         return {};
     },
 };
