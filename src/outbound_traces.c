@@ -105,11 +105,10 @@ static unsigned put_spans(struct spy__json *j, const struct spy__trace *trace)
 
 // Returns how many spans are in it.
 static unsigned put_transaction(struct spy__buf *out, const struct spy__trace *trace,
-                                const struct spy__record *root)
+                                const struct spy__record *root, struct spy_uuid id)
 {
     struct spy__json j;
     char flamegraph[sizeof(SPY__SLOW_PATH) + 32] = SPY__SLOW_PATH;
-    const struct spy_uuid id = id_of(root, "");
     spy__hex_u64(flamegraph + strlen(SPY__SLOW_PATH), trace->hi);
     spy__hex_u64(flamegraph + strlen(SPY__SLOW_PATH) + 16, trace->lo);
     spy__json_init(&j, out);
@@ -201,7 +200,7 @@ void spy__outbound_trace(const struct spy__trace *trace)
     spy__buf_init(&body, SPY__DOCUMENT_ITEM_BYTES_MAX);
     spy__buf_init(&dsc, SPY__DOCUMENT_TRACE_BYTES_MAX);
     spy__buf_init(&profile, SPY__DOCUMENT_ITEM_BYTES_MAX);
-    unsigned spans = put_transaction(&body, trace, root);
+    unsigned spans = put_transaction(&body, trace, root, id);
     put_dsc(&dsc, root);
     if (body.failed || dsc.failed) {
         spy__outbound_refused("sentry", "no_memory");

@@ -370,8 +370,9 @@ bool spy__traces_add(struct spy__traces *traces, const struct spy__record *span,
     if (!trace) {
         return false;
     }
-    if (!trace->correlation_id[0]) {
-        snprintf(trace->correlation_id, sizeof(trace->correlation_id), "%s", span->correlation_id);
+    if (!trace->correlation_id[0]) { // all of it zeros, of which the last one stays
+        memcpy(trace->correlation_id, span->correlation_id,
+               strnlen(span->correlation_id, sizeof(trace->correlation_id) - 1));
     }
     trace->failed = trace->failed || has_failed(span);
     // One more than the rest may have is the root's.

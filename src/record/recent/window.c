@@ -18,6 +18,9 @@
 
 // So many entries of the index are looked at under one lock.
 #define LOOK_MAX 256
+// A few records.
+#define AHEAD_BYTES 1024u
+#define LINE_BYTES 64u
 
 struct entry {
     uint32_t offset, n;
@@ -75,6 +78,16 @@ static void give_way(struct spy__window *window, size_t from, size_t to)
     }
 }
 
+// Asks for n bytes that will be written soon: they have long left the caches, and letting go of the
+// lock would wait for them.
+static void look_ahead(const struct spy__window *window, size_t n)
+{
+    const size_t from = window->at + AHEAD_BYTES;
+    for (size_t at = from; at < from + n && at < SPY__WINDOW_BYTES; at += LINE_BYTES) {
+        __builtin_prefetch(window->bytes + at, 1);
+    }
+}
+
 void spy__window_append(struct spy__window *window, enum spy__record_kind kind,
                         enum spy_level level, const void *bytes, size_t n)
 {
@@ -99,6 +112,7 @@ void spy__window_append(struct spy__window *window, enum spy__record_kind kind,
     };
     memcpy(window->bytes + window->at, bytes, n);
     window->at += n;
+    look_ahead(window, n);
     set(&window->next, window->next + 1);
     pthread_mutex_unlock(&window->mu);
 }
