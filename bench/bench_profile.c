@@ -22,9 +22,9 @@
 #include "spyglass/spyglass.h"
 
 enum {
-    OPERATIONS = 20,    // inside a request
-    DEPTH = 20,         // of the stack below them: 30 with what is around it; a meme's drawing has 21
-    RATIOS = 800,       // of 64 requests of some 1.2 ms: a minute of CPU time
+    OPERATIONS = 20, // inside a request
+    DEPTH = 20,      // of the stack below them: 30 with what is around it; a meme's drawing has 21
+    RATIOS = 800,    // of 64 requests of some 1.2 ms: a minute of CPU time
     RATIOS_OTHERS = 150 // of what has no goal of one percent
 };
 
