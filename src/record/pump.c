@@ -25,9 +25,10 @@
 // may be late when all is quiet.
 #define PERIOD_MIN_MS 1u
 #define PERIOD_MAX_MS 10u
-// A ring that a round finds filled by such a part wants the next one sooner; less than a quarter of
-// that, later. (A round costs a wake and a sleep, however little it finds.)
-#define BUSY_PART 4u
+// How much of a ring the fullest one should hold when a round comes, in eighths: the more, the fewer
+// rounds, each of which costs a wake and a sleep, however little it finds; at half, callers wake the
+// pump themselves.
+#define WANTED_EIGHTHS 3u
 // So many periods without a record, and the pump sleeps until a caller wakes it: an idle host has
 // no timer running.
 #define IDLE_PERIODS_MAX 25u
@@ -86,17 +87,18 @@ static bool run_abandoned(void *arg)
 
 // ---- the thread
 
+// By what the last period brought; at most twice as long.
 static unsigned next_period(unsigned period_ms, size_t most)
 {
-    const size_t ring_bytes = pump.options.ring_bytes;
-    const size_t busy_bytes = (ring_bytes ? ring_bytes : SPY__RING_BYTES_DEFAULT) / BUSY_PART;
-    if (most >= busy_bytes) {
-        return period_ms / 2 < PERIOD_MIN_MS ? PERIOD_MIN_MS : period_ms / 2;
+    const size_t set = pump.options.ring_bytes, ring_bytes = set ? set : SPY__RING_BYTES_DEFAULT;
+    const size_t wanted = ring_bytes / 8 * WANTED_EIGHTHS;
+    size_t next_ms = 2 * period_ms;
+    if (most > wanted / 2) {
+        next_ms = period_ms * wanted / most;
     }
-    if (most < busy_bytes / 4) {
-        return period_ms * 2 > PERIOD_MAX_MS ? PERIOD_MAX_MS : period_ms * 2;
-    }
-    return period_ms;
+    return next_ms < PERIOD_MIN_MS   ? PERIOD_MIN_MS
+           : next_ms > PERIOD_MAX_MS ? PERIOD_MAX_MS
+                                     : (unsigned)next_ms;
 }
 
 // Lets go of mu for a while.
