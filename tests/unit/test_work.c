@@ -216,7 +216,7 @@ static void a_job_has_a_timeline(void **state)
     json_t *kept = timeline_read(fake.timeline);
     assert_non_null(kept);
     assert_true(timeline_has_root(kept));
-    assert_int_equal(json_array_size(json_object_get(kept, "spans")), 2); // the generation, too
+    assert_int_equal(json_array_size(json_object_get(kept, "spans")), 3); // job and generation, too
     json_decref(kept);
     spy_http_end(fake.http);
 }
