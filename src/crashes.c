@@ -344,7 +344,7 @@ static size_t list_threads(struct spy__sentry_thread *out, const struct spy__cra
 // What it was at, as transactions are called: the request, else the operation.
 static void print_transaction(char *out, size_t size, const struct spy__crash_stack *thread)
 {
-    const struct spy__crash_operation *open = &thread->open[0];
+    const struct spy__crash_operation *open = thread->open; // NULL for none
     out[0] = '\0';
     if (thread->route[0]) {
         (void)snprintf(out, size, "%s %s", thread->method, thread->route);

@@ -294,6 +294,7 @@ class Scene(Crash):
     def test_outside_of_all_operations(self):
         self.crash("segv", "main", env=self.env)
         after = self.run_host(env=self.env)
+        self.assertEqual(after.returncode, 0, after.stderr)
         line, = [json.loads(line) for line in after.stdout.splitlines() if '"crash_recovered"' in line]
         event, = self.sentry.payloads("event")
         for name in ("operation", "open_spans", "route"):
