@@ -132,7 +132,7 @@ static void test_memory_may_end_anywhere(void **state)
             n++;
         }
         assert_in_range(n, 5, ALLOCATIONS_MAX - 1);
-        print_message("%s: %ld allocations\n", forms[i].id, n);
+        print_message("# %s: %ld allocations\n", forms[i].id, n);
         // It is the newest of its id; finding it fails where there is no memory for it.
         spy__buf_init(&kept, SPY__REPORT_BYTES_MAX);
         alloc_fail_after(0);
