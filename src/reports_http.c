@@ -26,6 +26,11 @@ static struct kept kept[SPY__REPORTS_KEPT_MAX]; // guarded by mu, as all below: 
 static size_t kept_next, kept_bytes;
 static char *token;      // of the admin server; NULL: none
 static char address[80]; // "http://HOST:PORT" of it; "" where there is none
+// A report has the lines of its request, from the window, which a stop takes away: it waits for those
+// that are being written.
+static bool may_write;
+static unsigned writing;
+static pthread_cond_t written = PTHREAD_COND_INITIALIZER;
 
 // ---- who may
 
@@ -76,9 +81,18 @@ static void unlock_after_fork(void)
     pthread_mutex_unlock(&mu);
 }
 
+// Who wrote a report is not in the child.
+static void unlock_in_child(void)
+{
+    static const pthread_cond_t unused = PTHREAD_COND_INITIALIZER;
+    writing = 0;
+    written = unused;
+    pthread_mutex_unlock(&mu);
+}
+
 static void watch_forks(void)
 {
-    (void)pthread_atfork(lock_before_fork, unlock_after_fork, unlock_after_fork);
+    (void)pthread_atfork(lock_before_fork, unlock_after_fork, unlock_in_child);
 }
 
 // Keeps a copy, and says where it is. Nothing without an admin server or without memory.
@@ -137,6 +151,24 @@ static int begin(uint32_t *ret, const struct spy__wish *wish)
                                          .rate_hz = wish->rate_hz });
 }
 
+static bool begin_writing(void)
+{
+    pthread_mutex_lock(&mu);
+    const bool is_open = may_write;
+    writing += is_open;
+    pthread_mutex_unlock(&mu);
+    return is_open;
+}
+
+static void end_writing(void)
+{
+    pthread_mutex_lock(&mu);
+    if (--writing == 0) {
+        pthread_cond_broadcast(&written);
+    }
+    pthread_mutex_unlock(&mu);
+}
+
 static int end(struct spy_http_report *ret, uint32_t session, const struct spy__wish *wish,
                const char *title, int status, const char *correlation_id)
 {
@@ -146,8 +178,13 @@ static int end(struct spy_http_report *ret, uint32_t session, const struct spy__
     if (!profile) {
         return -ENOMEM;
     }
+    if (!begin_writing()) { // stopped meanwhile
+        spy__profile_free(profile);
+        return -ENOMEM;
+    }
     spy__buf_init(&body, SPY__REPORT_BYTES_MAX);
     int rc = spy__report_write(&body, profile, wish, title, status, &report.content_type);
+    end_writing();
     spy__profile_free(profile);
     if (rc != 0) {
         spy__buf_done(&body);
@@ -178,6 +215,7 @@ void spy__reports_start(const struct spy__settings *settings, uint16_t port)
         (void)snprintf(address, sizeof(address), "http://%.*s:%u", (int)(colon - admin), admin,
                        port);
     }
+    may_write = true;
     pthread_mutex_unlock(&mu);
     spy__http_profiler_set(&profiler);
 }
@@ -186,6 +224,10 @@ void spy__reports_stop(void)
 {
     spy__http_profiler_set(NULL);
     pthread_mutex_lock(&mu);
+    may_write = false;
+    while (writing > 0) {
+        pthread_cond_wait(&written, &mu);
+    }
     for (size_t i = 0; i < SPY__REPORTS_KEPT_MAX; i++) {
         drop(&kept[i]);
     }
