@@ -16,6 +16,7 @@
 #include "crash/read.h"
 #include "record/recent/keep.h"
 #include "record/wire_put.h"
+#include "tests/unit/crash_rig.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -73,17 +74,8 @@ static void make_records(struct spy__crash_head *head)
 __attribute__((noinline)) static void make_good(void)
 {
     ucontext_t context;
-    good = calloc(1, SPY__CRASH_BYTES);
-    if (!good) {
-        abort();
-    }
+    good = crash_rig_new();
     struct spy__crash_head *head = spy__crash_head(good);
-    memcpy(head->magic, SPY__CRASH_MAGIC, sizeof(head->magic));
-    head->endian = SPY__CRASH_ENDIAN;
-    head->version = SPY__CRASH_VERSION;
-    head->machine = SPY__MACHINE;
-    head->state = SPY__CRASH_WHOLE;
-    head->signal = SIGSEGV;
     spy__crash_modules(good);
     getcontext(&context);
     for (size_t i = 0; i < 2; i++) {

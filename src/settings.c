@@ -97,7 +97,7 @@ static int find_log_level(struct spy__settings *s, enum spy_level option)
 
 static int find_log_levels(struct spy__settings *s, const char *option)
 {
-    s->log_levels = spy__or_null(option) ? option : spy__or_null(getenv("SPY_LOG_LEVELS"));
+    s->log_levels = spy__or_variable(option, "SPY_LOG_LEVELS");
     return spy__log_levels_parse(&s->modules, &s->log_level, s->log_levels) == 0
                ? 0
                : spy__settings_refuse(-EINVAL,
@@ -145,7 +145,7 @@ static bool read_number(unsigned *ret, const char *text, unsigned long most)
 static int find_redact(struct spy__settings *s, const char *option)
 {
     struct spy__mask_words words;
-    s->redact = spy__or_null(option) ? option : spy__or_null(getenv("SPY_REDACT"));
+    s->redact = spy__or_variable(option, "SPY_REDACT");
     return spy__mask_words_parse(&words, s->redact) == 0
                ? 0
                : spy__settings_refuse(
@@ -247,8 +247,7 @@ static int use_fd(struct spy__settings *s, int fd)
 
 static int use_file(struct spy__settings *s, const struct spy_options *o)
 {
-    const char *path =
-        spy__or_null(o->log_file) ? o->log_file : spy__or_null(getenv("SPY_LOG_FILE"));
+    const char *path = spy__or_variable(o->log_file, "SPY_LOG_FILE");
     if (!path) {
         return spy__settings_refuse(-EINVAL, "log_output is file, and log_file names none");
     }
@@ -376,11 +375,8 @@ static int make_pseudonyms(struct spy__settings *s, const char *fields, const ch
 
 static int find_pseudonyms(struct spy__settings *s, const struct spy_options *o)
 {
-    const char *fields = spy__or_null(o->event_hash_fields)
-                             ? o->event_hash_fields
-                             : spy__or_null(getenv("SPY_HASH_FIELDS"));
-    const char *salt = spy__or_null(o->event_hash_salt) ? o->event_hash_salt
-                                                        : spy__or_null(getenv("SPY_HASH_SALT"));
+    const char *fields = spy__or_variable(o->event_hash_fields, "SPY_HASH_FIELDS");
+    const char *salt = spy__or_variable(o->event_hash_salt, "SPY_HASH_SALT");
     const char *path = spy__or_null(getenv("SPY_HASH_SALT_FILE"));
     char secret[SALT_BYTES_MAX + 1];
     if (!fields) {

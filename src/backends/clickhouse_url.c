@@ -4,14 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-static int digit_of(char c)
-{
-    char lower = (char)(c | 0x20);
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
+#include "base/ascii.h"
 
 // Decodes n bytes with %XX into out, of which no character may be a control: they go into headers.
 static bool decode(char out[SPY__CLICKHOUSE_NAME_MAX + 1], const char *s, size_t n)
@@ -20,8 +13,8 @@ static bool decode(char out[SPY__CLICKHOUSE_NAME_MAX + 1], const char *s, size_t
     for (size_t i = 0; i < n; i++) {
         int c = (unsigned char)s[i];
         if (c == '%') {
-            int high = n - i > 2 ? digit_of(s[i + 1]) : -1;
-            int low = high >= 0 ? digit_of(s[i + 2]) : -1;
+            int high = n - i > 2 ? spy__ascii_hex_digit(s[i + 1]) : -1;
+            int low = high >= 0 ? spy__ascii_hex_digit(s[i + 2]) : -1;
             if (low < 0) {
                 return false;
             }

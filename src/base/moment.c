@@ -14,29 +14,17 @@
 // So often in a row, and it was no jump.
 #define JUMPS_MAX 3u
 
-struct look {
-    uint64_t count, ns, doubt;
-};
-
 double spy__moment_rate;
 
 static struct {
-    struct look first, second; // the rate is measured from the first; then comes the second
-    unsigned jumps;            // in a row
+    struct spy__reading first, second; // the rate is measured from the first; then comes the second
+    unsigned jumps;                    // in a row
     bool open, known;
 } looks;
 
-// Both clocks at one moment: of a few tries the one in which the counter moved least.
-static struct look look(void)
+static struct spy__reading look(void)
 {
-    struct look best = { .doubt = UINT64_MAX };
-    for (int i = 0; i < 4; i++) {
-        uint64_t before = spy__counter(), ns = spy__monotonic_ns(), after = spy__counter();
-        if (after - before < best.doubt) {
-            best = (struct look){ before + (after - before) / 2, ns, after - before };
-        }
-    }
-    return best;
+    return spy__counter_read(spy__monotonic_ns);
 }
 
 void spy__moments_begin(void)
@@ -60,7 +48,7 @@ static void set_rate(double rate)
 }
 
 // From here on measured anew, by the rate as it was until then.
-static void jumped(struct look now)
+static void jumped(struct spy__reading now)
 {
     looks.first = looks.second = now;
     if (++looks.jumps == JUMPS_MAX) {
@@ -74,7 +62,7 @@ void spy__moments_look(void)
     if (!looks.open || !__atomic_load_n(&spy__ticks_raw, __ATOMIC_RELAXED)) {
         return;
     }
-    const struct look now = look();
+    const struct spy__reading now = look();
     const uint64_t counts = now.count - looks.first.count;
     if ((int64_t)counts <= 0) {
         jumped(now);

@@ -26,19 +26,16 @@ static bool counter_is_steady(void)
 #endif
 }
 
-// Both clocks at one moment: of a few tries the one in which the counter moved least.
-static void read_both(uint64_t *ret_ticks, uint64_t *ret_ns)
+struct spy__reading spy__counter_read(uint64_t (*clock_ns)(void))
 {
-    uint64_t best = UINT64_MAX;
-    *ret_ticks = *ret_ns = 0;
+    struct spy__reading best = { .doubt = UINT64_MAX };
     for (int i = 0; i < 4; i++) {
-        uint64_t before = spy__ticks(), ns = spy__realtime_ns(), after = spy__ticks();
-        if (after - before < best) {
-            best = after - before;
-            *ret_ticks = before + best / 2;
-            *ret_ns = ns;
+        uint64_t before = spy__counter(), ns = clock_ns(), moved = spy__counter() - before;
+        if (moved < best.doubt) {
+            best = (struct spy__reading){ before + moved / 2, ns, moved };
         }
     }
+    return best;
 }
 
 void spy__ticks_init(struct spy__ticks_map *map)
@@ -48,21 +45,25 @@ void spy__ticks_init(struct spy__ticks_map *map)
     if (!__atomic_load_n(&spy__ticks_raw, __ATOMIC_RELAXED)) {
         return;
     }
-    read_both(&map->base_ticks, &map->base_ns);
+    const struct spy__reading base = spy__counter_read(spy__realtime_ns);
+    map->base_ticks = base.count;
+    map->base_ns = base.ns;
     const uint64_t start_ns = spy__monotonic_ns();
     while (spy__monotonic_ns() - start_ns < BASE_MIN_NS) {
     }
-    read_both(&map->ticks, &map->ns);
+    const struct spy__reading now = spy__counter_read(spy__realtime_ns);
+    map->ticks = now.count;
+    map->ns = now.ns;
     map->ns_per_tick = (double)(map->ns - map->base_ns) / (double)(map->ticks - map->base_ticks);
 }
 
 void spy__ticks_sync(struct spy__ticks_map *map)
 {
-    uint64_t ticks, ns;
     if (!(map->ns_per_tick > 0) || !__atomic_load_n(&spy__ticks_raw, __ATOMIC_RELAXED)) {
         return;
     }
-    read_both(&ticks, &ns);
+    const struct spy__reading now = spy__counter_read(spy__realtime_ns);
+    const uint64_t ticks = now.count, ns = now.ns;
     if (ns >= map->base_ns + BASE_MIN_NS && ticks > map->base_ticks) {
         double rate = (double)(ns - map->base_ns) / (double)(ticks - map->base_ticks);
         double off = rate / map->ns_per_tick - 1;

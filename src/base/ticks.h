@@ -42,6 +42,15 @@ static inline uint64_t spy__ticks(void)
     return spy__counter();
 }
 
+// The counter, and a clock of base/clock.h, at one moment.
+struct spy__reading {
+    uint64_t count, ns;
+    uint64_t doubt; // in counts: how far apart the two may lie
+};
+
+// Of a few tries the one in which the counter moved least.
+struct spy__reading spy__counter_read(uint64_t (*clock_ns)(void));
+
 struct spy__ticks_map {
     uint64_t ticks, ns;           // the last reading of both clocks
     uint64_t base_ticks, base_ns; // an earlier one, which the rate is measured from

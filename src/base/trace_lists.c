@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 
 #define KEY_MAX 256
@@ -219,14 +220,6 @@ size_t spy__baggage_pick(char *ret, size_t ret_size, const char *prefix, const c
     return len;
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 // Takes one byte off *rest, percent-decoded (RFC 3986, section 2.1); a '%' that begins no such
 // triplet is itself.
 static unsigned char next_byte(struct part *rest)
@@ -234,7 +227,7 @@ static unsigned char next_byte(struct part *rest)
     unsigned char byte = (unsigned char)rest->s[0];
     size_t n = 1;
     if (byte == '%' && rest->n >= 3) {
-        int high = hex_digit(rest->s[1]), low = hex_digit(rest->s[2]);
+        int high = spy__ascii_hex_digit(rest->s[1]), low = spy__ascii_hex_digit(rest->s[2]);
         if (high >= 0 && low >= 0) {
             byte = (unsigned char)(high << 4 | low);
             n = 3;

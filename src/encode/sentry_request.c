@@ -6,6 +6,7 @@
 
 #define HOST_MAX 255u // of a name of the DNS, with a port a little less
 #define USER_MAX 256u
+#define NAME_MAX 127u
 #define HEADERS_MAX 64u // more than are ever told
 
 // A header among lines "Name: value\n".
@@ -55,12 +56,9 @@ static void put_headers(struct spy__json *j, const struct spy_field *lines)
     spy__json_key(j, "headers");
     spy__json_object(j);
     while (count < HEADERS_MAX && next_header(&header, lines, &at)) {
-        char name[128];
-        if (header.name_n > 0 && header.name_n < sizeof(name) && !is_repeated(&header, lines, at)) {
+        if (header.name_n > 0 && header.name_n <= NAME_MAX && !is_repeated(&header, lines, at)) {
             count++;
-            memcpy(name, header.name, header.name_n);
-            name[header.name_n] = '\0';
-            spy__json_key(j, name);
+            spy__json_keyn(j, header.name, header.name_n);
             spy__json_strn(j, header.value, header.value_n);
         }
     }

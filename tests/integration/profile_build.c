@@ -1,24 +1,12 @@
 // One program, built and linked in several ways: it prints the CPU profile of a request of its own as
 // folded stacks.
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <spyglass/spyglass.h>
 
+#include "profile_ask.h"
 #include "profile_busy.h"
-
-static int ask(struct spy_http *http)
-{
-    const struct sockaddr_in peer = { .sin_family = AF_INET,
-                                      .sin_addr = { htonl(INADDR_LOOPBACK) } };
-    return spy_http_profile(http,
-                            &(struct spy_http_profile_ask){ .who = SPY_HTTP_PROFILES_LOOPBACK,
-                                                            .value = "cpu,folded",
-                                                            .peer = (const struct sockaddr *)&peer,
-                                                            .host = "127.0.0.1" });
-}
 
 int main(void)
 {
@@ -28,7 +16,7 @@ int main(void)
         return 1;
     }
     struct spy_http *http = spy_http_begin(&(struct spy_http_request){ .method = "GET" });
-    if (ask(http) != 0) {
+    if (profile_ask(http, "cpu,folded") != 0) {
         return 1;
     }
     profile_busy(300);

@@ -19,6 +19,7 @@
 #include "profile/watch.h"
 #include "profile/workers.h"
 #include "spyglass/spyglass.h"
+#include "tests/integration/profile_ask.h"
 
 #define REQUESTERS 3
 #define ASKERS 3
@@ -49,17 +50,6 @@ static void *help(void *context)
     return NULL;
 }
 
-static int ask_for_profile(struct spy_http *http, const char *value)
-{
-    const struct sockaddr_in peer = { .sin_family = AF_INET,
-                                      .sin_addr = { htonl(INADDR_LOOPBACK) } };
-    return spy_http_profile(http,
-                            &(struct spy_http_profile_ask){ .who = SPY_HTTP_PROFILES_LOOPBACK,
-                                                            .value = value,
-                                                            .peer = (const struct sockaddr *)&peer,
-                                                            .host = "127.0.0.1" });
-}
-
 static void request(unsigned i)
 {
     static const char *const values[] = { "2,html", "2,cpu,folded", "2,pprof", "2,speedscope" };
@@ -69,7 +59,7 @@ static void request(unsigned i)
     (void)snprintf(id, sizeof(id), "request-%u", i % 50);
     struct spy_http *http =
         spy_http_begin(&(struct spy_http_request){ .method = "GET", .correlation_id = id });
-    const int begun = ask_for_profile(http, values[i % 4]);
+    const int begun = profile_ask(http, values[i % 4]);
     const bool helped = pthread_create(&helper, NULL, help, spy_context_capture()) == 0;
     spy_info("working", spy_int("i", i));
     sample();

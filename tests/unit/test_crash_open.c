@@ -13,8 +13,8 @@
 
 #include "base/moment.h"
 #include "crash/capture.h"
-#include "crash/machine.h"
 #include "crash/read.h"
+#include "crash_rig.h"
 #include "signals/context.h"
 #include "spyglass/span.h"
 
@@ -24,14 +24,7 @@ static struct spy__crash_ids outside; // what the context says
 static int set_up(void **state)
 {
     (void)state;
-    file = calloc(1, SPY__CRASH_BYTES);
-    struct spy__crash_head *head = spy__crash_head(file);
-    memcpy(head->magic, SPY__CRASH_MAGIC, sizeof(head->magic));
-    head->endian = SPY__CRASH_ENDIAN;
-    head->version = SPY__CRASH_VERSION;
-    head->machine = SPY__MACHINE;
-    head->state = SPY__CRASH_WHOLE;
-    head->signal = SIGSEGV;
+    file = crash_rig_new();
     outside = (struct spy__crash_ids){ 0 };
     return 0;
 }

@@ -22,6 +22,7 @@
 #include "crash/machine.h"
 #include "crash/name.h"
 #include "crash/read.h"
+#include "crash_rig.h"
 
 #define NEVER UINT64_MAX
 // The last thing that is found where there is memory for it all.
@@ -64,14 +65,8 @@ static int deep(size_t i, int levels)
 static int set_up(void **state)
 {
     (void)state;
-    file = calloc(1, SPY__CRASH_BYTES);
+    file = crash_rig_new();
     struct spy__crash_head *head = spy__crash_head(file);
-    memcpy(head->magic, SPY__CRASH_MAGIC, sizeof(head->magic));
-    head->endian = SPY__CRASH_ENDIAN;
-    head->version = SPY__CRASH_VERSION;
-    head->machine = SPY__MACHINE;
-    head->state = SPY__CRASH_WHOLE;
-    head->signal = SIGSEGV;
     head->code = SEGV_MAPERR;
     head->run = 5;
     spy__crash_modules(file);

@@ -7,9 +7,7 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +21,7 @@
 #include "profile/workers.h"
 #include "reports.h"
 #include "spyglass/spyglass.h"
+#include "tests/integration/profile_ask.h"
 
 #define ALLOCATIONS_MAX 100000 // no report has so many
 
@@ -66,17 +65,6 @@ static void work(void)
     }
 }
 
-static int begin(struct spy_http *http, const char *value)
-{
-    const struct sockaddr_in peer = { .sin_family = AF_INET,
-                                      .sin_addr = { htonl(INADDR_LOOPBACK) } };
-    return spy_http_profile(http,
-                            &(struct spy_http_profile_ask){ .who = SPY_HTTP_PROFILES_LOOPBACK,
-                                                            .value = value,
-                                                            .peer = (const struct sockaddr *)&peer,
-                                                            .host = "127.0.0.1" });
-}
-
 static bool holds(const struct spy_http_report *report, const char *text)
 {
     return memmem(report->body, report->body_len, text, strlen(text)) != NULL;
@@ -91,7 +79,7 @@ static bool request(const char *id, const char *value, const char *holds_text, l
         spy_http_begin(&(struct spy_http_request){ .method = "GET", .correlation_id = id });
     assert_non_null(http);
     alloc_fail_after(n);
-    const int begun = begin(http, value);
+    const int begun = profile_ask(http, value);
     work();
     const int ended = spy_http_profile_end(http, 200, &report);
     alloc_fail_never();
@@ -156,7 +144,7 @@ static void test_all_places_are_free_afterwards(void **state)
     for (unsigned i = 0; i < 17; i++) {
         requests[i] = spy_http_begin(&(struct spy_http_request){ .method = "GET" });
         assert_non_null(requests[i]);
-        assert_int_equal(begin(requests[i], "1"), i < 16 ? 0 : -EBUSY);
+        assert_int_equal(profile_ask(requests[i], "1"), i < 16 ? 0 : -EBUSY);
         spy_http_leave(requests[i]);
     }
     for (unsigned i = 17; i-- > 0;) {

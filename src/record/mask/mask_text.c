@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/ascii.h"
 #include "base/bytes16.h"
 #include "record/mask/mask.h"
 #include "record/mask/mask_json.h"
@@ -33,16 +34,6 @@ struct scan {
 static bool is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static bool is_alnum(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
 }
 
 static size_t skip_space(const struct scan *t, size_t at)
@@ -91,15 +82,6 @@ static size_t find_any(const struct scan *t, size_t at, const char *bytes)
 
 // ---- keys
 
-static int hex_digit(char c)
-{
-    if (is_digit(c)) {
-        return c - '0';
-    }
-    char low = (char)(c | 0x20);
-    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
 // What a key names once its escapes are undone: %41 in a URL, \u0041 in JSON at any depth. Other
 // characters than ASCII are none of a word's.
 static enum spy__key_kind kind_of(const struct scan *t, size_t from, size_t to)
@@ -116,7 +98,7 @@ static enum spy__key_kind kind_of(const struct scan *t, size_t from, size_t to)
                                                                                     : 0;
         int code = 0;
         for (size_t d = 1; d <= digits && code >= 0; d++) {
-            int digit = hex_digit(t->s[i + d]);
+            int digit = spy__ascii_hex_digit(t->s[i + d]);
             code = digit < 0 ? -1 : code * 16 + digit;
         }
         if (digits > 0 && code >= 0) {
@@ -132,7 +114,8 @@ static enum spy__key_kind kind_of(const struct scan *t, size_t from, size_t to)
 
 static bool is_key_char(char c)
 {
-    return is_alnum(c) || c == '_' || c == '-' || c == '.' || c == '%' || c == '[' || c == ']';
+    return spy__ascii_is_alnum(c) || c == '_' || c == '-' || c == '.' || c == '%' || c == '[' ||
+           c == ']';
 }
 
 // Where the bare key begins that ends before s[end].
@@ -168,7 +151,7 @@ static enum spy__key_kind kind_of_quoted(const struct scan *t, size_t close)
 static bool is_number(const char *s, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (!is_digit(s[i]) && !strchr("+-.eE", s[i])) {
+        if (!spy__ascii_is_digit(s[i]) && !strchr("+-.eE", s[i])) {
             return (n == 4 && (memcmp(s, "true", 4) == 0 || memcmp(s, "null", 4) == 0)) ||
                    (n == 5 && memcmp(s, "false", 5) == 0);
         }
@@ -258,7 +241,7 @@ static size_t mask_user(struct scan *t, size_t at)
     }
     // No '@' yet, and no port either: a password with a '/', '?' or '#' that nobody encoded.
     size_t port = colon + (colon < end);
-    while (port < end && is_digit(t->s[port])) {
+    while (port < end && spy__ascii_is_digit(t->s[port])) {
         port++;
     }
     if (colon == end || (port == end && port > colon + 1)) {
@@ -379,7 +362,7 @@ static size_t at_equals(struct scan *t, size_t equals)
 static bool ends_in_word(const struct scan *t, size_t end, const char *word)
 {
     size_t n = strlen(word);
-    if (end < n || (end - n > 0 && is_alnum(t->s[end - n - 1]))) {
+    if (end < n || (end - n > 0 && spy__ascii_is_alnum(t->s[end - n - 1]))) {
         return false;
     }
     for (size_t i = 0; i < n; i++) {

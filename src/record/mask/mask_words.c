@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/ascii.h"
+
 struct word {
     const char *text; // lower case, its separators left out
     bool whole;       // stands alone, between separators: `dsn`, not the end of `windsn`
@@ -30,16 +32,6 @@ static const struct word *const words_by_letter[26] = {
     ['p' - 'a'] = words_p, ['s' - 'a'] = words_s, ['t' - 'a'] = words_t,
 };
 
-static bool is_upper(char c)
-{
-    return c >= 'A' && c <= 'Z';
-}
-
-static char lower(char c)
-{
-    return is_upper(c) ? (char)(c | 0x20) : c;
-}
-
 static bool is_separator(char c)
 {
     return c == '_' || c == '-' || c == '.' || c == ' ';
@@ -49,7 +41,7 @@ static bool is_separator(char c)
 static bool is_boundary(const char *key, size_t n, size_t at)
 {
     return at == 0 || at >= n || is_separator(key[at - 1]) || is_separator(key[at]) ||
-           (is_upper(key[at]) && !is_upper(key[at - 1])) ||
+           (spy__ascii_is_upper(key[at]) && !spy__ascii_is_upper(key[at - 1])) ||
            ((key[at] >= '0' && key[at] <= '9') != (key[at - 1] >= '0' && key[at - 1] <= '9'));
 }
 
@@ -63,7 +55,7 @@ static size_t match(const char *key, size_t n, size_t at, const char *word)
         if (is_separator(key[at])) {
             continue;
         }
-        if (lower(key[at]) != *word) {
+        if (spy__ascii_lower(key[at]) != *word) {
             return 0;
         }
         word++;
@@ -79,7 +71,7 @@ static bool match_whole(const char *key, size_t n, size_t at, const char *word)
         return false;
     }
     for (size_t i = 0; i < len; i++) {
-        if (lower(key[at + i]) != word[i]) {
+        if (spy__ascii_lower(key[at + i]) != word[i]) {
             return false;
         }
     }
@@ -101,7 +93,7 @@ enum spy__key_kind spy__key_kind(const struct spy__mask_words *more, const char 
 {
     enum spy__key_kind kind = SPY__KEY_CLEAN;
     for (size_t i = 0; i < n; i++) {
-        unsigned letter = (unsigned)lower(key[i]) - 'a';
+        unsigned letter = (unsigned)spy__ascii_lower(key[i]) - 'a';
         const struct word *word = letter < 26 ? words_by_letter[letter] : NULL;
         for (; word && word->text; word++) {
             if (word->whole ? !match_whole(key, n, i, word->text) : !match(key, n, i, word->text)) {
@@ -132,7 +124,7 @@ int spy__mask_words_parse(struct spy__mask_words *ret, const char *list)
         char *word = words.text[words.count++];
         for (size_t i = 0; i < n; i++) {
             if (!is_separator(at[i])) {
-                word[len++] = lower(at[i]);
+                word[len++] = spy__ascii_lower(at[i]);
             }
         }
         if (len == 0) {

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/ascii.h"
 #include "base/utf8.h"
 #include "record/mask/mask.h"
 #include "record/mask/mask_text.h"
@@ -44,22 +45,11 @@ static const char *const harmless[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
-static bool is_alnum(char c)
-{
-    c = lower(c);
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
 static bool begins_with(const char *s, size_t n, const char *word)
 {
     size_t len = strlen(word);
     for (size_t i = 0; i < len; i++) {
-        if (i == n || lower(s[i]) != word[i]) {
+        if (i == n || spy__ascii_lower(s[i]) != word[i]) {
             return false;
         }
     }
@@ -81,7 +71,7 @@ static bool has_any(const char *const words[], size_t count, const char *s, size
 static bool has_word(const char *const words[], size_t count, const char *s, size_t n)
 {
     for (size_t at = 0, end; at < n; at = end + 1) {
-        for (end = at; end < n && is_alnum(s[end]); end++) {
+        for (end = at; end < n && spy__ascii_is_alnum(s[end]); end++) {
         }
         for (size_t i = 0; i < count; i++) {
             if (end - at == strlen(words[i]) && begins_with(s + at, end - at, words[i])) {
@@ -204,20 +194,14 @@ void spy__scrub_header(const struct spy__scrub *scrub, struct spy__buf *out, con
 
 // ---- the query
 
-static int hex_digit(char c)
-{
-    c = lower(c);
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 // Decodes *n bytes in their place: %41 and '+'. Returns whether they are others now.
 static bool decode(char *s, size_t *n)
 {
     size_t len = 0;
     bool changed = false;
     for (size_t i = 0; i < *n; i++) {
-        int high = s[i] == '%' && *n - i > 2 ? hex_digit(s[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(s[i + 2]) : -1;
+        int high = s[i] == '%' && *n - i > 2 ? spy__ascii_hex_digit(s[i + 1]) : -1;
+        int low = high >= 0 ? spy__ascii_hex_digit(s[i + 2]) : -1;
         changed = changed || low >= 0 || s[i] == '+';
         s[len++] = low >= 0 ? (char)(high * 16 + low) : s[i] == '+' ? ' ' : s[i];
         i += low >= 0 ? 2 : 0;

@@ -260,7 +260,8 @@ static uint64_t task_of(const struct spy__record *span)
     return 0;
 }
 
-static struct spy__trace *open_trace(struct spy__traces *traces, const struct spy__record *span)
+static struct spy__trace *open_trace(struct spy__traces *traces, const struct spy__record *span,
+                                     uint64_t task)
 {
     if (traces->open.count >= SPY__TRACES_OPEN_MAX) {
         decide(traces, traces->open.oldest);
@@ -269,7 +270,7 @@ static struct spy__trace *open_trace(struct spy__traces *traces, const struct sp
     if (trace) {
         trace->hi = span->trace_hi;
         trace->lo = span->trace_lo;
-        trace->task = task_of(span);
+        trace->task = task;
         struct spy__trace **bucket = bucket_of(traces, trace->hi, trace->lo);
         trace->chain = *bucket;
         *bucket = trace;
@@ -359,9 +360,10 @@ bool spy__traces_add(struct spy__traces *traces, const struct spy__record *span,
         return true;
     }
     make_room(traces, span_bytes(n) < CHUNK_BYTES_MAX ? CHUNK_BYTES_MAX : span_bytes(n));
-    struct spy__trace *trace = look_up(traces, span->trace_hi, span->trace_lo, task_of(span));
+    const uint64_t task = task_of(span);
+    struct spy__trace *trace = look_up(traces, span->trace_hi, span->trace_lo, task);
     if (!trace) {
-        trace = open_trace(traces, span);
+        trace = open_trace(traces, span, task);
     } else if (is_gone(trace) && span->root) {
         open_again(traces, trace);
     } else if (is_gone(trace)) {
