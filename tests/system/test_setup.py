@@ -74,11 +74,23 @@ class SetupTest(unittest.TestCase):
                 self.assertEqual(output, f"All that the tier '{tier}' needs is there.\n")
 
     @unittest.skipUnless(shutil.which("dpkg-query"), "not Debian")
+    def test_a_package_counts_for_this_architecture_whatever_others_are_there(self):
+        native = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
+        for states, there in ((f"installed {native}|installed hurd-x|", True), (f"installed hurd-x|installed {native}|", True),
+                              ("installed all|", True), ("installed hurd-x|", False),
+                              (f"config-files {native}|installed hurd-x|", False)):
+            with self.subTest(states=states):
+                self.stand_in("dpkg-query", f"#!/bin/sh\nprintf '%s' '{states}'\n")
+                _, output, errors, _ = self.setup("run", "--no-servers", "--check", tree=self.tree())
+                self.assertEqual((" gcc " not in output, errors), (there, ""), output)
+                shutil.rmtree(os.path.join(self.folder, "tree"))
+
+    @unittest.skipUnless(shutil.which("dpkg-query"), "not Debian")
     def test_without_root_and_sudo_it_says_the_line_to_run(self):
         self.stand_in("id", "#!/bin/sh\necho 1000\n")
         self.stand_in("dpkg-query", "#!/bin/sh\nexit 1\n")  # nothing is installed
         self.stand_in("apt-get", RECORD)
-        self.link("bash", "sh", "awk", "sed", "dirname", "apt-cache", "rm", "mkdir", "cat", "env", "sort", "tr", "xargs")
+        self.link("bash", "sh", "awk", "sed", "dirname", "dpkg", "apt-cache", "rm", "mkdir", "cat", "env", "sort", "tr", "xargs")
         status, output, errors, calls = self.setup("run", "--no-servers", path=self.bin)
         self.assertEqual(status, 1, output)
         self.assertRegex(errors, r"there is no sudo\. As root, run: apt-get install --no-install-recommends gcc .* meson ")
