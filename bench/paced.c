@@ -89,7 +89,6 @@ static struct paced_percentiles percentiles(uint64_t *ticks, unsigned long n, do
 // ---- whose the core is
 
 #define WINDOW 100 // calls: a millisecond
-#define WORSE 1.15 // than the best median of a window: not alone
 
 // Eight chains of additions, as much at a time as a core can do: some 200 ns.
 static uint64_t work(uint64_t seed)
@@ -107,7 +106,7 @@ static uint64_t work(uint64_t seed)
     return a[0] ^ a[1] ^ a[2] ^ a[3] ^ a[4] ^ a[5] ^ a[6] ^ a[7];
 }
 
-static uint64_t time_work(void)
+uint64_t paced_time_work(void)
 {
     uint64_t before = timer_begin(), done = work(before);
     __asm__ volatile("" : : "r"(done)); // it is wanted
@@ -129,7 +128,7 @@ static unsigned long take_alone(uint64_t *to, const uint64_t *ticks, uint64_t *w
     ret->work_p50_ns = bench_median(sorted, windows);
     ret->work_best_ns = sorted[0];
     for (int i = 0; i < windows; i++) {
-        if (medians[i] <= sorted[0] * WORSE) {
+        if (medians[i] <= sorted[0] * PACED_ALONE) {
             memcpy(to + n, ticks + (unsigned long)i * WINDOW, WINDOW * sizeof(to[0]));
             n += WINDOW;
         }
@@ -152,7 +151,7 @@ void paced_run(struct paced *ret, void (*call)(void *arg, unsigned long i), void
     for (unsigned long i = 0; i < PACED_CALLS; i++) {
         while (spy__ticks() < next + period / 2) {
         }
-        worked[i] = time_work();
+        worked[i] = paced_time_work();
         for (next += period; spy__ticks() < next;) {
         }
         uint64_t before = timer_begin();
@@ -182,5 +181,5 @@ bool paced_was_alone(const struct paced *run, const struct paced runs[], int n)
     for (int i = 0; i < n; i++) {
         best = runs[i].work_best_ns < best ? runs[i].work_best_ns : best;
     }
-    return run->work_best_ns <= best * WORSE;
+    return run->work_best_ns <= best * PACED_ALONE;
 }

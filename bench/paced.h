@@ -31,6 +31,11 @@ struct paced {
 void paced_run(struct paced *ret, void (*call)(void *arg, unsigned long i), void *arg,
                uint64_t *made);
 
+// The time of that arithmetic now, in ticks of the counter; and by how much its median of many may be
+// above the best one's where the core was our own.
+uint64_t paced_time_work(void);
+#define PACED_ALONE 1.15
+
 // Whether the best of this run was about the best of all `n`: if not, the core was somebody else's
 // throughout, and `alone` says nothing.
 bool paced_was_alone(const struct paced *run, const struct paced runs[], int n);

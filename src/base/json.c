@@ -170,6 +170,20 @@ void spy__json_null(struct spy__json *j)
     spy__buf_puts(j->out, "null");
 }
 
+char *spy__json_members(struct spy__json *j, size_t n)
+{
+    if (!spy__buf_reserve(j->out, n + 1)) {
+        return NULL;
+    }
+    begin_value(j);
+    return j->out->bytes + j->out->len;
+}
+
+void spy__json_members_end(struct spy__json *j, const char *end)
+{
+    j->out->len = (size_t)(end - j->out->bytes);
+}
+
 // One byte of ASCII that does not stand for itself (RFC 8259 section 7).
 static void put_escape(struct spy__buf *out, unsigned char c)
 {

@@ -47,6 +47,12 @@ void spy__json_double(struct spy__json *j, double v);
 void spy__json_bool(struct spy__json *j, bool v);
 void spy__json_null(struct spy__json *j);
 
+// Members of an object as text that the caller has written: at most n bytes, behind the comma that they
+// need. Returns where they go, or NULL where the buffer failed; spy__json_members_end() says where they
+// end.
+char *spy__json_members(struct spy__json *j, size_t n);
+void spy__json_members_end(struct spy__json *j, const char *end);
+
 // The inside of a string, without its quotes.
 void spy__json_escape(struct spy__buf *out, const char *s, size_t n);
 

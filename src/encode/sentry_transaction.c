@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/trace_lists.h"
+#include "encode/line.h"
 #include "encode/sentry_common.h"
 #include "encode/sentry_crumb.h"
 #include "encode/sentry_request.h"
@@ -13,6 +14,7 @@
 
 #define VALUE_BYTES_MAX 1024u // of one field
 #define DESCRIPTION_BYTES_MAX 200u
+#define FIXED_BYTES_MAX 256u // see put_fixed(): 225
 
 static bool is_text(const struct spy_field *field)
 {
@@ -299,23 +301,35 @@ void spy__sentry_transaction_begin(struct spy__json *j, const struct spy__sentry
     spy__json_array(j);
 }
 
+// What every span has, at one go: its ids and times are two thirds of its text.
+static void put_fixed(struct spy__json *j, const struct spy__record *span)
+{
+    char *at = spy__json_members(j, FIXED_BYTES_MAX);
+    if (!at) {
+        return;
+    }
+    at = spy__line_hex(SPY__LINE_LITERAL(at, "\"span_id\":\""), span->span_id);
+    if (span->parent_id) {
+        at = SPY__LINE_LITERAL(at, "\",\"parent_span_id\":\"");
+        at = spy__line_hex(at, span->parent_id);
+    }
+    at = spy__line_hex(SPY__LINE_LITERAL(at, "\",\"trace_id\":\""), span->trace_hi);
+    at = spy__line_hex(at, span->trace_lo);
+    at = SPY__LINE_LITERAL(at, "\",\"start_timestamp\":\"");
+    spy__time_print(at, span->time_ns);
+    at = SPY__LINE_LITERAL(at + SPY__TIME_LEN, "\",\"timestamp\":\"");
+    spy__time_print(at, span->time_ns + span->duration_ns);
+    at = SPY__LINE_LITERAL(at + SPY__TIME_LEN, "\",\"origin\":\"auto.spyglass\"");
+    spy__json_members_end(j, at);
+}
+
 void spy__sentry_transaction_span(struct spy__json *j, const struct spy__record *span)
 {
     spy__json_object(j);
-    spy__json_key(j, "span_id");
-    spy__sentry_put_span_id(j, span->span_id);
-    if (span->parent_id) {
-        spy__json_key(j, "parent_span_id");
-        spy__sentry_put_span_id(j, span->parent_id);
-    }
-    spy__json_key(j, "trace_id");
-    spy__sentry_put_id(j, span->trace_hi, span->trace_lo);
+    put_fixed(j, span);
     put_op(j, span);
     put_description(j, span);
     put_status(j, span);
-    put_times(j, span);
-    spy__json_key(j, "origin");
-    spy__json_str(j, "auto.spyglass");
     put_data(j, span);
     spy__json_object_end(j);
     spy__json_object_end(j);
