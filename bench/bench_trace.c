@@ -59,8 +59,9 @@ static double process_cpu_ns(void)
 }
 
 struct all_threads {
-    double ns, alone_ns; // CPU time a span, the median of all rounds and of those with a core of our own
-    double alone_share;  // of the rounds
+    double ns,
+        alone_ns; // CPU time a span, the median of all rounds and of those with a core of our own
+    double alone_share; // of the rounds
 };
 
 enum { SPANS = 32, TRACES = 8, BURSTS_OF_ROUND = 40, ROUNDS = 45 };

@@ -69,6 +69,33 @@ static void shapes(void **state)
                 "false,\"\":\"\"}");
 }
 
+static void members(void **state)
+{
+    (void)state;
+    static const char text[] = "\"a\":1,\"b\":[]";
+    spy__json_object(&json);
+    for (int i = 0; i < 2; i++) { // the first has no comma before it
+        char *at = spy__json_members(&json, 64);
+        assert_non_null(at);
+        memcpy(at, text, sizeof(text) - 1);
+        spy__json_members_end(&json, at + sizeof(text) - 1);
+    }
+    spy__json_key(&json, "c");
+    spy__json_null(&json);
+    spy__json_object_end(&json);
+    assert_text("{\"a\":1,\"b\":[],\"a\":1,\"b\":[],\"c\":null}");
+
+    char small[8];
+    struct spy__buf fixed;
+    struct spy__json full;
+    spy__buf_init_fixed(&fixed, small, sizeof(small));
+    spy__json_init(&full, &fixed);
+    spy__json_object(&full);
+    assert_null(spy__json_members(&full, sizeof(small) - 1)); // no room for the comma
+    assert_true(fixed.failed);
+    assert_int_equal(fixed.len, 1);
+}
+
 static void doubles(void **state)
 {
     (void)state;
@@ -220,6 +247,7 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(shapes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(members, set_up, tear_down),
         cmocka_unit_test_setup_teardown(doubles, set_up, tear_down),
         cmocka_unit_test_setup_teardown(escapes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(random_bytes, set_up, tear_down),

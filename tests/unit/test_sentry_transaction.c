@@ -13,6 +13,7 @@
 
 #include "alloc_fail.h"
 #include "base/host.h"
+#include "encode/line.h"
 #include "encode/sentry_transaction.h"
 #include "golden.h"
 
@@ -119,6 +120,35 @@ static void a_request(void **state)
     t.lost = 2;
     t.flamegraph = "/debug/slow/0af7651916cd43dd8448eb211c80319c";
     assert_golden(encode(&t, spans, 3), "sentry_transaction_request.json");
+}
+
+// Its fixed part is as long as it can be, and as short.
+static void ids_and_times(void **state)
+{
+    (void)state;
+    struct spy__record root = span_of("job", 1, 0, NULL, 0);
+    struct spy__record spans[] = { span_of("with", UINT64_MAX, UINT64_MAX, NULL, 0),
+                                   span_of("without", 2, 0, NULL, 0) };
+    spans[0].time_ns = TIME_NS;
+    struct spy__sentry_transaction t = transaction_of(&root);
+    json_t *tree = encode(&t, spans, 2), *all = json_object_get(tree, "spans");
+    json_t *with = json_array_get(all, 0), *without = json_array_get(all, 1);
+    assert_string_equal(json_string_value(json_object_get(with, "span_id")), "ffffffffffffffff");
+    assert_string_equal(json_string_value(json_object_get(with, "parent_span_id")),
+                        "ffffffffffffffff");
+    assert_string_equal(json_string_value(json_object_get(with, "trace_id")),
+                        "0af7651916cd43dd8448eb211c80319c");
+    assert_string_equal(json_string_value(json_object_get(with, "origin")), "auto.spyglass");
+    char begin[SPY__TIME_LEN + 1] = { 0 }, end[SPY__TIME_LEN + 1] = { 0 };
+    spy__time_print(begin, TIME_NS);
+    spy__time_print(end, TIME_NS + 2500000);
+    assert_string_equal(json_string_value(json_object_get(with, "start_timestamp")), begin);
+    assert_string_equal(json_string_value(json_object_get(with, "timestamp")), end);
+    assert_string_equal(json_string_value(json_object_get(with, "op")), "with");
+    assert_string_equal(json_string_value(json_object_get(without, "span_id")), "0000000000000002");
+    assert_null(json_object_get(without, "parent_span_id"));
+    assert_int_equal(json_object_size(with), json_object_size(without) + 1);
+    json_decref(tree);
 }
 
 static void a_task(void **state)
@@ -245,9 +275,10 @@ static void sampling_context(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_request),      cmocka_unit_test(a_task),
-        cmocka_unit_test(statuses),       cmocka_unit_test(any_bytes),
-        cmocka_unit_test(without_memory), cmocka_unit_test(sampling_context),
+        cmocka_unit_test(a_request),        cmocka_unit_test(ids_and_times),
+        cmocka_unit_test(a_task),           cmocka_unit_test(statuses),
+        cmocka_unit_test(any_bytes),        cmocka_unit_test(without_memory),
+        cmocka_unit_test(sampling_context),
     };
     return cmocka_run_group_tests_name("sentry_transaction", tests, NULL, NULL);
 }

@@ -9,18 +9,9 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "record/recent/chunks.h"
 
 #define BUCKETS 4096u
-// A trace's spans lie in chunks, the first of so many bytes, each twice the one before: one that ends
-// early takes little, one of some thirty spans three allocations.
-#define CHUNK_BYTES_MIN 2048u
-#define CHUNK_BYTES_MAX (32u << 10)
-
-struct spy__trace_chunk {
-    struct spy__trace_chunk *older;
-    size_t used, bytes;
-    _Alignas(8) unsigned char spans[]; // struct spy__trace_span, one behind the other
-};
 
 struct list {
     struct spy__trace *newest, *oldest;
@@ -31,7 +22,8 @@ struct spy__traces {
     struct spy__traces_options options;
     struct list open, kept, gone;
     size_t bytes;
-    struct spy__trace *last; // of the last span, or NULL: most come one after the other
+    struct spy__trace *last;   // of the last span, or NULL: most come one after the other
+    struct spy__chunks chunks; // spare ones: not in `bytes`
     struct spy__trace *table[BUCKETS];
 };
 
@@ -109,7 +101,7 @@ static void free_spans(struct spy__traces *traces, struct spy__trace *trace)
 {
     while (trace->chunk) {
         struct spy__trace_chunk *older = trace->chunk->older;
-        free(trace->chunk);
+        spy__chunk_give(&traces->chunks, trace->chunk);
         trace->chunk = older;
     }
     free(trace->spans);
@@ -148,6 +140,7 @@ void spy__traces_free(struct spy__traces *traces)
         forget_list(traces, &traces->open);
         forget_list(traces, &traces->kept);
         forget_list(traces, &traces->gone);
+        spy__chunks_done(&traces->chunks);
         free(traces);
     }
 }
@@ -244,8 +237,8 @@ static size_t span_bytes(size_t n)
 // Of the chunk that a trace gets when n bytes more do not fit into its last one.
 static size_t chunk_bytes(const struct spy__trace *trace, size_t n)
 {
-    size_t bytes = trace->chunk ? 2 * trace->chunk->bytes : CHUNK_BYTES_MIN;
-    bytes = bytes < CHUNK_BYTES_MAX ? bytes : CHUNK_BYTES_MAX;
+    size_t bytes = trace->chunk ? 2 * trace->chunk->bytes : SPY__CHUNK_BYTES_MIN;
+    bytes = bytes < SPY__CHUNK_BYTES_MAX ? bytes : SPY__CHUNK_BYTES_MAX;
     return bytes > n ? bytes : n;
 }
 
@@ -326,11 +319,11 @@ static void *take_room(struct spy__traces *traces, struct spy__trace *trace, siz
     struct spy__trace_chunk *chunk = trace->chunk;
     if (!chunk || chunk->bytes - chunk->used < n) {
         size_t bytes = chunk_bytes(trace, n);
-        chunk = malloc(sizeof(*chunk) + bytes);
+        chunk = spy__chunk_take(&traces->chunks, bytes);
         if (!chunk) {
             return NULL;
         }
-        *chunk = (struct spy__trace_chunk){ .older = trace->chunk, .bytes = bytes };
+        chunk->older = trace->chunk;
         trace->chunk = chunk;
         trace->bytes += bytes;
         traces->bytes += bytes;
@@ -359,7 +352,7 @@ bool spy__traces_add(struct spy__traces *traces, const struct spy__record *span,
     if (!(span->trace_hi | span->trace_lo)) {
         return true;
     }
-    make_room(traces, span_bytes(n) < CHUNK_BYTES_MAX ? CHUNK_BYTES_MAX : span_bytes(n));
+    make_room(traces, span_bytes(n) < SPY__CHUNK_BYTES_MAX ? SPY__CHUNK_BYTES_MAX : span_bytes(n));
     const uint64_t task = task_of(span);
     struct spy__trace *trace = look_up(traces, span->trace_hi, span->trace_lo, task);
     if (!trace) {
