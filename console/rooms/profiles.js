@@ -1,4 +1,4 @@
-// The room of profiles: where the time of the process went, by continuous profiling, and the slow requests' own flame graphs.
+// The room of profiles: where the time of the process went, by continuous profiling; the slow requests' own flame graphs; the heap.
 //
 // The flame graph is a page of its own (src/encode/flamegraph), shown in a frame that may run its script and nothing else.
 
@@ -89,13 +89,22 @@ class Graph {
     }
 }
 
+/** Where the heap's profiles are, or how a process gets them. */
+function heap(sampled) {
+    if (!sampled) {
+        return h("p", { class: "quiet" }, "The heap is not sampled: LD_PRELOAD=libspyglass-malloc.so turns it on.");
+    }
+    return h("p", {}, h("a", { href: "/debug/flamegraph?kind=heap", target: "_blank" }, "Who allocated what is in use"), " · ",
+        h("a", { href: "/debug/pprof/heap", download: "" }, "pprof"), " · ", h("a", { href: "/debug/pprof/folded?kind=heap", target: "_blank" }, "folded"));
+}
+
 export const profiles = {
     id: "profiles",
     title: "Profiles",
     enter(place) {
         const graph = new Graph(), ended = new AbortController();
-        const slow = h("section", { data: { section: "slow" } });
-        place.append(h("div", { class: "bar" }, h("h1", {}, "Profiles"), graph.controls), h("div", { class: "requests profiles" }, graph.element, slow));
+        const slow = h("section", { data: { section: "slow" } }), memory = h("section", { data: { section: "heap" } });
+        place.append(h("div", { class: "bar" }, h("h1", {}, "Profiles"), graph.controls), h("div", { class: "requests profiles" }, graph.element, slow, memory));
         graph.controls.hidden = graph.frame.hidden = true;
         const refresh = async () => {
             try {
@@ -103,6 +112,7 @@ export const profiles = {
                 graph.cover(answer.to_us ? { from: answer.from_us / 1e6, to: answer.to_us / 1e6 } : null);
                 slow.replaceChildren(h("h2", {}, `Slow requests (${answer.slow.length})`),
                     answer.slow.length ? table(answer.slow) : h("p", { class: "quiet" }, "None of late."));
+                memory.replaceChildren(h("h2", {}, "Heap"), heap(answer.heap));
             } catch (error) {
                 if (!ended.signal.aborted) {
                     slow.replaceChildren(h("p", { class: "problem" }, error.message));

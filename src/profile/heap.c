@@ -59,12 +59,16 @@ static void note_losses(struct spy__profile *p, const struct spy__heap_source *s
     }
 }
 
+bool spy__heap_is_sampled(const struct spy__heap_source *source)
+{
+    return source && source->mean_bytes() > 0;
+}
+
 int spy__profile_heap(struct spy__profile **ret, const struct spy__heap_source *source)
 {
     struct spy__heap_sum sum;
     uint64_t left_out = 0;
-    const uint64_t mean_bytes = source ? source->mean_bytes() : 0;
-    if (mean_bytes == 0) {
+    if (!spy__heap_is_sampled(source)) {
         return -ENOSYS;
     }
     const uint32_t count = source->count();
@@ -80,7 +84,7 @@ int spy__profile_heap(struct spy__profile **ret, const struct spy__heap_source *
     }
     p->kind = SPY__PROFILE_HEAP;
     p->start_ns = spy__realtime_ns();
-    p->period_bytes = mean_bytes;
+    p->period_bytes = source->mean_bytes();
     note_losses(p, source, left_out);
     spy__profile_name(p);
     *ret = p;

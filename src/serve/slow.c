@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/ids.h"
+#include "profile/heap.h"
 #include "profile/sampler.h"
 
 static void put_text(struct spy__json *j, const char *key, const char *text)
@@ -61,6 +62,8 @@ int spy__slow_list(struct spy__buf *out)
         put_us(&j, "from_us", from_ns);
         put_us(&j, "to_us", to_ns);
     }
+    spy__json_key(&j, "heap");
+    spy__json_bool(&j, spy__heap_is_sampled(spy__heap_source()));
     spy__json_key(&j, "slow");
     spy__json_array(&j);
     for (size_t i = 0; i < n; i++) {

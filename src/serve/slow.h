@@ -1,6 +1,7 @@
-// The slow requests whose samples are kept, as JSON, and what time continuous profiling covers:
+// The slow requests whose samples are kept, as JSON, what time continuous profiling covers, and whether
+// the heap is sampled:
 //
-//     {"from_us":…,"to_us":…,"slow":[{"correlation_id":"…","trace_id":"…","name":"GET /memes/{id}",
+//     {"from_us":…,"to_us":…,"heap":false,"slow":[{"correlation_id":"…","trace_id":"…","name":"GET /memes/{id}",
 //       "start_us":…,"duration_us":…,"samples":12,"flamegraph":"/debug/slow/ID"}]}
 //
 // The newest one comes first. Without continuous profiling the list is empty, and there are no times.

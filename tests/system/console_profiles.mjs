@@ -52,6 +52,22 @@ const checks = {
         return { first, before, chosen, wrong, compared, alone, kept, meme, slow };
     },
 
+    /** The heap's section: what it says, and where its links lead; and the flame graph behind the first. */
+    async heap() {
+        const page = await enter("#/profiles");
+        const section = page.locator("[data-section=heap]");
+        await section.locator("p").waitFor({ timeout: WAIT_MS });
+        const says = await section.textContent();
+        const links = await section.locator("a").evaluateAll((all) => all.map((a) => a.getAttribute("href")));
+        let frames = 0;
+        if (links.length > 0) {
+            const [own] = await Promise.all([page.context().waitForEvent("page"), section.locator("a").first().click()]);
+            await own.locator("#graph .frame").first().waitFor({ timeout: WAIT_MS });
+            frames = await own.locator("#graph .frame").count();
+        }
+        return { says, links, frames };
+    },
+
     async narrow() {
         const page = await enter("#/profiles", { width: 390, height: 844, theme: "light" });
         await drawn(page, "from=");
@@ -69,7 +85,7 @@ const checks = {
 
     /** By hand, for the documents. */
     async screenshots() {
-        const page = await enter("#/profiles", { height: 1250 });
+        const page = await enter("#/profiles", { height: 1350 });
         await drawn(page, "from=");
         await page.waitForTimeout(500);
         await page.screenshot({ path: path.join(SCREENSHOTS, "page-profiles-1440.png") });

@@ -11,6 +11,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.environ.get("MEMEGEN_PROGRAM") or os.path.join(ROOT, "build/memegen/memegen")
+MALLOC = os.path.join(os.path.dirname(PROGRAM), "../src/heap/libspyglass-malloc.so")  # for LD_PRELOAD
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 15
 JSON = {"Content-Type": "application/json"}

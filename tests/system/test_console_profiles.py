@@ -7,7 +7,7 @@ import tempfile
 import unittest
 
 import page
-from service import Memegen
+from service import MALLOC, Memegen
 from test_memegen_slow import ask, slow_meme
 
 
@@ -42,6 +42,16 @@ class Profiles(unittest.TestCase):
             f"#/requests/{one['correlation_id']}"])
         self.assertEqual(seen["slow"]["address"], one["flamegraph"])
 
+    def test_the_heap(self):
+        seen = page.browse("console_profiles.mjs", "heap", self.memegen, self.folder)
+        self.assertRegex(seen["says"], "^Heap.*LD_PRELOAD=libspyglass-malloc.so")
+        self.assertEqual((seen["links"], seen["frames"]), ([], 0))
+        with Memegen(env={"LD_PRELOAD": MALLOC, "SPY_HEAP_SAMPLE_BYTES": "4096"}) as memegen:
+            memegen.make("heap")
+            seen = page.browse("console_profiles.mjs", "heap", memegen, self.folder)
+        self.assertEqual(seen["links"], ["/debug/flamegraph?kind=heap", "/debug/pprof/heap", "/debug/pprof/folded?kind=heap"])
+        self.assertGreater(seen["frames"], 3)
+
     def test_a_narrow_screen(self):
         seen = page.browse("console_profiles.mjs", "narrow", self.memegen, self.folder)
         self.assertEqual((seen["width"], seen["clipped"]), (390, 0))
@@ -55,7 +65,7 @@ class Profiles(unittest.TestCase):
 
 
 def main(folder):
-    with Memegen("--trace-slow-ms", "110") as memegen, tempfile.TemporaryDirectory() as home:
+    with Memegen("--trace-slow-ms", "30") as memegen, tempfile.TemporaryDirectory() as home:
         for i in range(60):
             memegen.make(f"a topic of its own {i}")
         page.browse("console_profiles.mjs", "screenshots", memegen, home, SCREENSHOTS=os.path.abspath(folder))

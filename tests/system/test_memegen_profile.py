@@ -1,13 +1,10 @@
 """What profiles tell of the released memegen: where the drawing of memes spends its time, and who allocates its memory."""
 
-import os
 import re
 import time
 import unittest
 
-from service import PROGRAM, Connection, Memegen
-
-MALLOC = os.path.join(os.path.dirname(PROGRAM), "../src/heap/libspyglass-malloc.so")
+from service import MALLOC, Connection, Memegen
 
 SECONDS_MAX = 120  # of making memes until the sampler has met what is looked for
 

@@ -37,6 +37,7 @@ class Slow(unittest.TestCase):
             self.assertGreater(one["duration_us"], 1000)
             answer = ask(memegen, "/debug/slow").json()
             self.assertLess(answer["from_us"], answer["to_us"])
+            self.assertIs(answer["heap"], False)
             self.assertLess(answer["from_us"], one["start_us"] + one["duration_us"])
 
             timeline = ask(memegen, f"/debug/requests/{one['correlation_id']}").json()
@@ -64,7 +65,7 @@ class Slow(unittest.TestCase):
     def test_without_continuous_profiling_there_is_none(self):
         with Memegen("--trace-slow-ms", "1", "--profiling", "off") as memegen:
             meme = memegen.make("a cat that nobody looks at")
-            self.assertEqual(ask(memegen, "/debug/slow").json(), {"slow": []})
+            self.assertEqual(ask(memegen, "/debug/slow").json(), {"heap": False, "slow": []})
             self.assertEqual(ask(memegen, f"/debug/slow/{meme['correlation_id']}").status, 404)
 
 
