@@ -2,6 +2,7 @@
 
 import glob
 import os
+import random
 import socket
 
 
@@ -42,7 +43,27 @@ def is_free(host, port):
         raise
 
 
+def _first_of_the_kernel():
+    """The kernel gives ports from here on to whoever asks for any, and to connections."""
+    try:
+        with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+            return int(file.read().split()[0])
+    except OSError:
+        return 32768
+
+
+_given = set()
+
+
 def any_free(host):
+    """One that is free, and never the same twice. It is listened on a while later only: therefore none that the kernel may give
+    to somebody else meanwhile, unless there is no other."""
+    lowest, end = 10240, _first_of_the_kernel()
+    for _ in range(100 if end > lowest else 0):
+        port = random.randrange(lowest, end)
+        if port not in _given and is_free(host, port):
+            _given.add(port)
+            return port
     return _bind(host, 0)
 
 
