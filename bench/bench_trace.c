@@ -58,9 +58,9 @@ static double process_cpu_ns(void)
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
+// CPU time a span: the median of all rounds, and of those that had a core of their own (paced.h).
 struct all_threads {
-    double ns,
-        alone_ns; // CPU time a span, the median of all rounds and of those with a core of our own
+    double ns, alone_ns;
     double alone_share; // of the rounds
 };
 

@@ -92,7 +92,7 @@ class Graph {
 /** Where the heap's profiles are, or how a process gets them. */
 function heap(sampled) {
     if (!sampled) {
-        return h("p", { class: "quiet" }, "The heap is not sampled: LD_PRELOAD=libspyglass-malloc.so turns it on.");
+        return h("p", { class: "quiet" }, "The heap is not sampled: LD_PRELOAD=libspyglass-malloc.so turns it on, unless SPY_HEAP_SAMPLE_BYTES is 0.");
     }
     return h("p", {}, h("a", { href: "/debug/flamegraph?kind=heap", target: "_blank" }, "Who allocated what is in use"), " · ",
         h("a", { href: "/debug/pprof/heap", download: "" }, "pprof"), " · ", h("a", { href: "/debug/pprof/folded?kind=heap", target: "_blank" }, "folded"));
